@@ -29,12 +29,28 @@ struct problem_row {
 };
 
 const struct problem_row *problem_row(enum problem);
-/*
- * Appends the body.  detail: the text to show instead of the table's
- * (NULL: the table's); param: the member at fault (NULL: null).
- */
+/* What a single error adds to its row; all may be NULL. */
+struct problem_detail {
+	const char	*text;		/* instead of the table's */
+	const char	*json;		/* `detail` when it is an array */
+	const char	*param;		/* the member at fault */
+};
 void	 problem_body(struct buf *, enum problem, bool chinese,
-	    const char *detail, const char *param, const char *request_id);
+	    const struct problem_detail *, const char *request_id);
+
+/* What can be wrong with one value; one table, in both languages. */
+enum invalid {
+	INVALID_MISSING, INVALID_NOT_STRING, INVALID_NOT_INTEGER,
+	INVALID_NOT_BOOL, INVALID_NOT_ARRAY, INVALID_NOT_OBJECT,
+	INVALID_ZERO_OR_ONE, INVALID_RANGE, INVALID_TOO_LONG,
+	INVALID_EMPTY, INVALID_DATE, INVALID_CHOICE, INVALID_TWICE,
+	INVALID_UNKNOWN, INVALID_URL, INVALID_MAX
+};
+struct invalid_row {
+	const char	*type;		/* pydantic's name where it has one */
+	const char	*text[2];
+};
+const struct invalid_row *invalid_row(enum invalid);
 /* Prefers zh to en, by RFC 9110 12.5.4. */
 bool	 problem_prefers_chinese(const char *accept_language);
 

@@ -39,8 +39,7 @@ struct response {
 	const void	*static_body;	/* instead of body; not copied */
 	size_t		 static_len;
 	enum problem	 problem;	/* set: the router writes the body */
-	const char	*detail;	/* shown instead of the table's text */
-	const char	*param;
+	struct problem_detail detail;
 	int		 retry_after_s;	/* 0: none */
 	bool		 head_sent;	/* the handler streamed */
 	bool		 client_gone;
@@ -61,12 +60,17 @@ void	 response_json(struct response *, int status);
  * `return response_problem(...)`. */
 int	 response_problem(struct response *, enum problem,
 	    const char *detail);
-/* 422 for one value: where is "body", "query" or "path". */
+/* 422 for one value: where is "body", "query" or "path"; name NULL for
+ * the whole of it. */
 int	 response_invalid(struct request *, struct response *,
-	    const char *where, const char *name, const char *message,
-	    const char *type);
-/* Writes status line, own headers, r->head; once. */
+	    const char *where, const char *name, enum invalid);
+/* Writes status line, own headers, r->head; once.  content_length -1:
+ * a stream. */
 int	 response_send_head(struct response *, const struct request *,
 	    const struct http_writer *, int64_t content_length);
+/* Writes what the handler left: the problem's body, or body or
+ * static_body; nothing when the handler streamed. */
+void	 response_send(struct response *, const struct request *,
+	    const struct http_writer *);
 
 #endif
