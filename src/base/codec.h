@@ -31,11 +31,14 @@ ssize_t	 b64url_decode(const char *, size_t n, enum b64_padding,
 void	 hex_encode(const void *, size_t n, char *ret);	/* and a NUL */
 ssize_t	 hex_decode(const char *, size_t n, unsigned char *ret);
 
-/* Returns the decoded length, -1 on a bad escape or on %00. */
+/* Returns the decoded length, -1 on a bad escape or on %00.  ret may be
+ * the text itself. */
 ssize_t	 percent_decode(const char *, size_t n, char *ret);
 
 /* RFC 3629: no overlong forms, no surrogates, at most U+10FFFF. */
 bool	 utf8_valid(const char *, size_t n);
+/* Bytes of the valid character at the front, 0 when there is none. */
+size_t	 utf8_char(const char *, size_t n);
 /* The number of characters in valid UTF-8. */
 size_t	 utf8_count(const char *, size_t n);
 
@@ -44,7 +47,7 @@ uint64_t siphash24(const unsigned char key[16], const void *, size_t n);
 
 /* Cryptographic random bytes; never fails. */
 void	 random_bytes(void *, size_t n);
-/* n random bytes as unpadded base64url, and a NUL. */
+/* n (at most 64) random bytes as unpadded base64url, and a NUL. */
 void	 random_token(size_t n, char *ret);
 
 /*

@@ -19,6 +19,11 @@ struct secret {
 
 #define SECRET_FINGERPRINT_LEN	9	/* 8 hex digits and the NUL */
 
+/*
+ * Makes the key of fingerprints.  The first process calls it before it
+ * forks, so that one secret has one fingerprint in the whole tree.
+ */
+void	 secret_init(void);
 /* Copies; a previous content is wiped. */
 void	 secret_set(struct secret *, const void *, size_t);
 void	 secret_wipe(struct secret *);
