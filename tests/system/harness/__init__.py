@@ -1,0 +1,1 @@
+"""What the system tests stand on: real processes, started and stopped."""
