@@ -32,7 +32,7 @@ struct binding {
 };
 
 /*
- * One key or a comma-separated list.  On failure returns NULL and
+ * One key or a comma-separated list, no key twice.  On failure returns NULL and
  * appends to why one sentence for people; it names the position of the
  * key in the list, never its content.
  */
@@ -59,7 +59,10 @@ ssize_t	 keyring_open(const struct keyring *, const struct binding *,
 	    const char *token, size_t token_len, const char *mac,
 	    unsigned char *ret, size_t *ret_index)
 	    __attribute__((warn_unused_result));
-/* HMAC-SHA256 under a key derived from the newest key and label. */
+/*
+ * HMAC-SHA256 under a key derived from the newest key (HKDF, info
+ * "plugway mac v1: " and the label, at most 64 characters).
+ */
 void	 keyring_mac(const struct keyring *, const char *label,
 	    const void *, size_t, unsigned char ret[32]);
 
