@@ -6,7 +6,7 @@
  * stored hashed.
  *
  * Functions return 0, or -1 when the database failed (db_fault says
- * how), in which case nothing the caller was told has happened.
+ * how); the caller may then be asked to try again with the same token.
  */
 #ifndef AUTH_SESSION_H
 #define AUTH_SESSION_H
