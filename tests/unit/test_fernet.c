@@ -274,17 +274,21 @@ test_bad_keys(void **state)
 
 /* Signs n bytes as the owner of the key would, and opens them. */
 static ssize_t
-open_forged(unsigned char *raw, size_t n)
+open_forged(const unsigned char *raw, size_t n)
 {
 	struct fernet_key key = spec_key();
 	const struct piece whole = { raw, n };
 	unsigned char plain[FERNET_PLAIN_MAX];
+	unsigned char *signed_raw = xmalloc(n + 32);
 	char *text = xmalloc(2 * n + 128);
 	ssize_t r;
 
-	hmac_sha256(key.bytes, 16, &whole, 1, raw + n);
-	b64url_encode(raw, n + 32, B64_PADDED, text);
+	if (n > 0)
+		memcpy(signed_raw, raw, n);
+	hmac_sha256(key.bytes, 16, &whole, 1, signed_raw + n);
+	b64url_encode(signed_raw, n + 32, B64_PADDED, text);
 	r = fernet_open(&key, text, strlen(text), 0, 0, plain);
+	free(signed_raw);
 	free(text);
 	return r;
 }
