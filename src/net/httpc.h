@@ -25,6 +25,7 @@
 
 #define HTTPC_PARALLEL_MAX	8
 #define HTTPC_HEADERS_MAX	(64 * 1024)	/* bytes of an answer's head */
+#define HTTPC_LINES_MAX		16		/* header lines of a request */
 
 struct httpc;
 
@@ -38,7 +39,8 @@ struct httpc_conf {
 
 enum httpc_error {
 	HTTPC_DONE,		/* a complete answer */
-	HTTPC_UNREACHABLE,	/* refused, DNS, TLS: nothing was sent */
+	HTTPC_UNREACHABLE,	/* refused, DNS, TLS: nothing was sent, but
+				   see sent when a request was repeated */
 	HTTPC_CONNECT_TIMEOUT,	/* likewise nothing was sent */
 	HTTPC_TIMEOUT_FIRST,	/* no answer head in time */
 	HTTPC_TIMEOUT_IDLE,	/* a gap in the body longer than idle_ms */
@@ -84,11 +86,17 @@ struct httpc_request {
 	bool		 idempotent;	/* may be repeated once when a kept
 					   connection turns out dead */
 	int		 watch_fd;	/* -1: none */
-	int		 tick_ms;	/* on_tick at least this often; 0 */
+	/* With read_body, whose source cannot be watched before its end:
+	 * asked once the whole body was read.  NULL: nothing to watch. */
+	int		(*late_watch_fd)(void *arg);
+	int		 tick_ms;	/* on_tick after this much silence; 0 */
 	void		*arg;		/* for the callbacks */
 	/* All callbacks may be NULL and return 0 to go on. */
 	int		(*on_head)(void *arg, const struct httpc_head *);
 	int		(*on_body)(void *arg, const char *, size_t);
+	/* Called tick_ms after the start, after each piece of the answer
+	 * and after each tick.  -1 stops; > 0: the next one is due after
+	 * that many ms instead. */
 	int		(*on_tick)(void *arg, int64_t silent_ms);
 	/* Where the body goes when on_body is NULL. */
 	struct buf	*sink;
@@ -100,12 +108,19 @@ struct httpc_result {
 	bool		 sent;		/* part of the request may have reached
 					   the server */
 	bool		 reused;	/* a kept connection was used */
+	bool		 repeated;	/* sent again: the kept one was dead */
 	int64_t		 wait_us;	/* time spent waiting for the server */
 	char		 text[160];	/* what went wrong, for the log */
 	char		 content_type[128];
 	char		 retry_after[32];	/* "" when absent */
 };
 
+/*
+ * libcurl ready for use, with memory that is wiped when it is given
+ * back; once, before the fork (httpc_create does it otherwise).
+ */
+void	 httpc_init(void);
+/* Needs a process of its own: never used on both sides of a fork. */
 struct httpc *httpc_create(const struct httpc_conf *);
 void	 httpc_free(struct httpc **);
 /* Runs the exchange to its end; the outcome is in ret. */
