@@ -6,7 +6,9 @@
  * hold.  It needs constant memory, so a body of any size can be checked
  * while it passes.  It refuses what json-c lets through: overlong
  * UTF-8, raw control characters, NaN, single quotes, trailing bytes,
- * depth over the limit, and a NUL escape in a member name.
+ * depth over the limit, and a NUL escape in a member name.  An escaped
+ * lone surrogate is grammar and passes; a captured value has U+FFFD in
+ * its place.
  */
 #ifndef BASE_JSONSCAN_H
 #define BASE_JSONSCAN_H
@@ -18,6 +20,7 @@
 #define JSONSCAN_DEPTH_MAX	64
 #define JSONSCAN_VALUE_MAX	256	/* bytes kept of a watched value */
 #define JSONSCAN_WATCH_MAX	8
+#define JSONSCAN_NAME_MAX	64	/* bytes of a watched name */
 
 enum json_kind {
 	JSON_ABSENT, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER,
@@ -52,22 +55,28 @@ struct jsonscan {
 	enum jsonscan_fault	 fault;
 	/* The state of the machine; private. */
 	struct {
-		uint8_t		 state, depth, utf8_left, esc_left;
-		uint8_t		 utf8_min, utf8_max;
-		uint8_t		 literal_at;
-		uint16_t	 surrogate, escape;
-		int8_t		 watching;
-		bool		 in_name, is_object[JSONSCAN_DEPTH_MAX + 1];
-		const char	*literal;
-		char		 name[64];
-		size_t		 name_len;
-		bool		 name_cut;
+		uint64_t	 objects;	/* bit n: level n is an object */
+		const char	*chunk;		/* where the fed bytes begin */
+		const char	*literal;	/* what is left of true, ... */
+		uint8_t		 state, depth, keep;
+		uint8_t		 utf8_left, utf8_min, utf8_max;
+		uint8_t		 hex_left;
+		int8_t		 watching;	/* member, -1: none */
+		uint16_t	 unit;		/* of \uXXXX */
+		uint16_t	 surrogate;	/* high half waiting, 0: none */
+		bool		 in_name, name_cut;
+		uint8_t		 name_len;
+		char		 name[JSONSCAN_NAME_MAX];
 	} s;
 };
 
-/* names: the members to watch, n at most JSONSCAN_WATCH_MAX. */
+/* names: the members to watch, n at most JSONSCAN_WATCH_MAX.  The strings
+ * must live as long as the scan. */
 void	 jsonscan_init(struct jsonscan *, const char *const *names, size_t n);
-/* 0, or -1 with fault and offset set; further calls change nothing. */
+/*
+ * 0, or -1 with fault and offset set; further calls change nothing.
+ * How the text is cut into pieces makes no difference to any result.
+ */
 int	 jsonscan_feed(struct jsonscan *, const char *, size_t);
 /* The text is over: 0 when it was one whole JSON text. */
 int	 jsonscan_end(struct jsonscan *);

@@ -38,7 +38,8 @@ settings_name_fits(const char *pattern, const char *name, size_t n,
 static size_t
 edit_distance(const char *a, const char *b)
 {
-	size_t row[SETTINGS_NAME_MAX + 1], n = strnlen(b, SETTINGS_NAME_MAX), i, j;
+	size_t row[SETTINGS_NAME_MAX + 1];
+	size_t n = strnlen(b, SETTINGS_NAME_MAX), i, j;
 
 	for (j = 0; j <= n; j++)
 		row[j] = j;
