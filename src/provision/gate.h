@@ -40,6 +40,8 @@ struct gate {
 void	 gate_init(struct gate *);
 /* Shuts, or notes one more failure.  retry_after_ms: of GATE_RATE. */
 void	 gate_shut(struct gate *, enum gate_state, int64_t retry_after_ms);
+/* As gate_shut, as if n probes had failed before: a brake. */
+void	 gate_brake(struct gate *, enum gate_state, unsigned n);
 void	 gate_open(struct gate *);
 /* Milliseconds until a probe is due; 0 = now; -1 = never (GATE_NO_KEY). */
 int64_t	 gate_probe_in_ms(const struct gate *);

@@ -41,7 +41,8 @@ struct userlist {
 	struct jsonscan	 scan;
 	struct buf	 entry;
 	unsigned	 depth;
-	bool		 in_string, escaped, in_data, key_next, entry_cut;
+	bool		 in_string, escaped, in_data, saw_data, key_next;
+	bool		 entry_cut;
 	char		 key[8];
 	size_t		 key_len;
 };
