@@ -49,13 +49,13 @@ struct jsonscan {
 	struct jsonscan_member	 member[JSONSCAN_WATCH_MAX];
 	size_t			 n_members;
 	enum json_kind		 top;		/* kind of the whole text */
-	uint64_t		 offset;	/* bytes fed; at a fault: where */
+	uint64_t		 offset;	/* bytes fed; of a fault */
 	uint64_t		 object_open;	/* offset behind the top '{' */
 	bool			 object_empty;
 	enum jsonscan_fault	 fault;
 	/* The state of the machine; private. */
 	struct {
-		uint64_t	 objects;	/* bit n: level n is an object */
+		uint64_t	 objects;	/* a bit for each level */
 		const char	*chunk;		/* where the fed bytes begin */
 		const char	*literal;	/* what is left of true, ... */
 		uint8_t		 state, depth, keep;
