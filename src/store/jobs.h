@@ -101,6 +101,9 @@ int	 job_release(struct db *, const struct job *, enum job_reason,
 	    const char *detail, int64_t delay_ms, bool counts, bool unknown);
 int	 job_hold(struct db *, const struct job *, enum job_reason,
 	    const char *detail);
+/* Writes why into all jobs that could be claimed now but are not, while
+ * the upstream as a whole cannot be used. */
+int	 job_note_waiting(struct db *, enum job_reason);
 /* A rekey whose account is gone: unbinds and makes a create job, in one
  * transaction that needs the fence. */
 int	 job_turn_into_create(struct db *, const struct job *);
