@@ -47,12 +47,20 @@ struct tenant {
 struct tenantcache;		/* in shared memory */
 
 struct tenantcache_stats {
-	uint64_t	 hits, misses, evictions, rejects, wiped;
+	uint64_t	 hits, misses;
+	uint64_t	 evictions;	/* of live entries, for another user */
+	uint64_t	 rejects;	/* copies with implausible content */
+	uint64_t	 refused;	/* puts that came too late */
+	uint64_t	 busy;		/* locks not got in 50 ms */
+	uint64_t	 recovered;	/* locks whose owner had died */
+	uint64_t	 wiped;		/* half-written slots it left */
+	uint64_t	 used_lost;	/* times of last use without room */
 };
 
 /* Size of a segment for n_slots (rounded up to whole sets). */
 size_t	 tenantcache_size(size_t n_slots);
-/* Formats zeroed memory of that size; once, before the fork. */
+/* Formats zeroed memory of that size, aligned to 64; once, before the
+ * fork. */
 struct tenantcache *tenantcache_init(void *mem, size_t n_slots);
 
 /*
@@ -62,12 +70,17 @@ struct tenantcache *tenantcache_init(void *mem, size_t n_slots);
 int	 tenantcache_get(struct tenantcache *, uint64_t user_id,
 	    struct tenant *ret) __attribute__((warn_unused_result));
 /*
- * Puts the entry in.  An entry with an older key_gen, or read from the
- * DB before the newest drop of this user, is refused: -1; also -1 when
- * the shard could not be locked within 50 ms.
+ * Puts the entry in.  An entry with an older key_gen (0: it has no
+ * key, and does not count), one loaded earlier than what is there, or
+ * one read from the DB up to the newest drop of this user is refused:
+ * -1; also -1 when the shard could not be locked within 50 ms.
  */
 int	 tenantcache_put(struct tenantcache *, const struct tenant *);
-/* Forgets one user, or all.  An entry loaded before now stays out. */
+/*
+ * Forgets one user, or all.  An entry whose loaded_ms is this
+ * millisecond or before stays out.  -1: the shard could not be locked,
+ * the entry may still be there; call again.
+ */
 int	 tenantcache_drop(struct tenantcache *, uint64_t user_id);
 void	 tenantcache_drop_all(struct tenantcache *);
 /* Atomic maximum of the time of last use; a miss is ignored. */
