@@ -102,50 +102,74 @@ session_start(struct db *db, const struct session_conf *conf,
 	return rc;
 }
 
+/* Presents the token and makes the next; 0 with *ret_result, or -1. */
+static int
+refresh_turn(struct db *db, const struct session_conf *conf,
+    const unsigned char old[TOKEN_HASH_LEN], enum refresh_result *ret_result,
+    struct session_tokens *tokens, unsigned char ret_next[TOKEN_HASH_LEN],
+    struct user *ret_user)
+{
+	enum refresh_result result;
+	uint64_t user_id;
+	int found;
+
+	refresh_make(tokens->refresh, ret_next);
+	if (session_refresh(db, old, ret_next, REFRESH_GRACE_S,
+	    conf->refresh_ttl_s, &result, tokens->session_id, &user_id) == -1)
+		return -1;
+	if (result == REFRESH_OK) {
+		found = user_by_id(db, user_id, ret_user);
+		if (found == -1)
+			return -1;
+		if (found == 0)
+			result = REFRESH_UNKNOWN;
+		else if (!ret_user->is_active)
+			result = REFRESH_USER_DISABLED;
+	}
+	*ret_result = result;
+	return 0;
+}
+
+/*
+ * sessions_valid_from_s may lie ahead: the user has just signed out
+ * everywhere and in again, or is signing out everywhere while we are
+ * here.  In the first case the access token must be dated ahead too, in
+ * the second it must not.  A second turn tells them apart: whoever moved
+ * that time ended the sessions of then with it, so a session that is
+ * still alive is a later one.
+ */
 int
 session_renew(struct db *db, const struct session_conf *conf,
     const char *refresh, enum refresh_result *ret_result,
     struct session_tokens *ret, struct user *ret_user)
 {
-	struct session_tokens tokens = { 0 };
 	unsigned char old[TOKEN_HASH_LEN], next[TOKEN_HASH_LEN];
-	/*
-	 * Taken before the session is looked at, and never raised: when
-	 * the user signs out everywhere in between, the token made here is
-	 * older than that and dies with the others.
-	 */
-	int64_t now_s = clock_wall_s();
+	struct session_tokens tokens = { 0 };
+	int64_t now_s = clock_wall_s(), valid_from_s = 0;
 	enum refresh_result result;
 	struct user user;
-	uint64_t user_id;
-	int rc = -1, found;
+	int rc;
 
 	if (refresh_hash(refresh, old) == -1) {
 		*ret_result = REFRESH_UNKNOWN;
 		return 0;
 	}
-	refresh_make(tokens.refresh, next);
-	if (session_refresh(db, old, next, REFRESH_GRACE_S,
-	    conf->refresh_ttl_s, &result, tokens.session_id, &user_id) == -1)
-		goto out;
-	if (result == REFRESH_OK) {
-		found = user_by_id(db, user_id, &user);
-		if (found == -1)
-			goto out;
-		if (found == 0)
-			result = REFRESH_UNKNOWN;
-		else if (!user.is_active)
-			result = REFRESH_USER_DISABLED;
-		else if (access_make(conf, &user, now_s, 0, &tokens) == -1)
-			goto out;
+	rc = refresh_turn(db, conf, old, &result, &tokens, next, &user);
+	if (rc == 0 && result == REFRESH_OK &&
+	    user.sessions_valid_from_s > now_s) {
+		valid_from_s = user.sessions_valid_from_s;
+		memcpy(old, next, sizeof(old));
+		rc = refresh_turn(db, conf, old, &result, &tokens, next,
+		    &user);
 	}
-	if (result == REFRESH_OK) {
+	if (rc == 0 && result == REFRESH_OK)
+		rc = access_make(conf, &user, now_s, valid_from_s, &tokens);
+	if (rc == 0 && result == REFRESH_OK) {
 		*ret = tokens;
 		*ret_user = user;
 	}
-	*ret_result = result;
-	rc = 0;
-out:
+	if (rc == 0)
+		*ret_result = result;
 	session_tokens_wipe(&tokens);
 	return rc;
 }
