@@ -581,8 +581,8 @@ static void
 issued_tokens_verify(void **state)
 {
 	static const char *const names[] = {
-		"ann", "\xe5\xbc\xa0\xe4\xb8\x89", "a\"b\\c/d", "\xf0\x9f\x98\x80",
-		"tab\there",
+		"ann", "\xe5\xbc\xa0\xe4\xb8\x89", "a\"b\\c/d",
+		"\xf0\x9f\x98\x80", "tab\there",
 	};
 	struct jwt_conf *conf = conf_of("HS256", NEW_KEY);
 	struct jwt_subject s = {

@@ -544,6 +544,9 @@ openid_connect(void **state)
 
 	/* Found once an hour, kept for a day when it cannot be found. */
 	a = begin(oidc, NULL);
+	assert_int_equal(strlen(store.states[1].row.nonce), 43);
+	assert_string_not_equal(store.states[0].row.nonce,
+	    store.states[1].row.nonce);
 	net_say("/token", 200, token_answer(store.states[1].row.nonce));
 	cb.state = a.state;
 	assert_int_equal(oauth_finish(NULL, NULL, oidc, &cb, &id, &detail),

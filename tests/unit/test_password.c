@@ -45,7 +45,8 @@ static void
 other_methods(void **state)
 {
 	static const char *const settings[] = {
-		"$2b$04$abcdefghijklmnopqrstuu", "$2y$04$abcdefghijklmnopqrstuu",
+		"$2b$04$abcdefghijklmnopqrstuu",
+		"$2y$04$abcdefghijklmnopqrstuu",
 		"$2a$04$abcdefghijklmnopqrstuu", "$6$saltsalt",
 		"$6$rounds=1000$saltsalt", "$y$j75$abcdefgh",
 		"$gy$j75$abcdefgh",

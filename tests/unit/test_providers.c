@@ -269,7 +269,17 @@ token_requests(void **state)
 	assert_string_equal(buf_str(&basic),
 	    "Basic aWQlM0ExOnAlMjZzcyUyRndvcmQlMkIlQzMlQTQ=");
 	providers_free(&ps);
+	/* The standard alphabet, not that of URLs. */
+	conf.client_id = "~~~";
+	conf.client_secret = "s~~~~~o";
+	ps = make_one(&conf);
+	buf_reset(&basic);
+	assert_int_equal(request_basic(providers_at(ps, 0), &basic), 0);
+	assert_string_equal(buf_str(&basic), "Basic fn5+OnN+fn5+fm8=");
+	providers_free(&ps);
 	conf.type = PROVIDER_GITHUB;
+	conf.client_id = "id:1";
+	conf.client_secret = "p&ss/word+\xc3\xa4";
 	ps = make_one(&conf);
 	buf_reset(&form);
 	buf_reset(&basic);
