@@ -7,8 +7,6 @@
 
 #include "share/apikeycache.h"
 
-#define SLOT_BIT	(UINT64_C(1) << 63)
-
 /* What lies in tenant.sealed. */
 struct payload {
 	unsigned char	 hash[APIKEYCACHE_HASH_LEN];
@@ -26,7 +24,7 @@ apikeycache_slot(const unsigned char hash[APIKEYCACHE_HASH_LEN])
 
 	for (i = 0; i < 8; i++)
 		v = v << 8 | hash[i];
-	return v | SLOT_BIT;
+	return v | APIKEYCACHE_SLOT_BIT;
 }
 
 void
@@ -54,7 +52,7 @@ apikeycache_decode(const struct tenant *t, struct apikey_entry *ret)
 {
 	struct payload p;
 
-	if ((t->user_id & SLOT_BIT) == 0 || t->sealed_len != sizeof(p))
+	if ((t->user_id & APIKEYCACHE_SLOT_BIT) == 0 || t->sealed_len != sizeof(p))
 		return -1;
 	memcpy(&p, t->sealed, sizeof(p));
 	memcpy(ret->hash, p.hash, sizeof(ret->hash));

@@ -17,6 +17,8 @@
 
 #define APIKEYCACHE_HASH_LEN	32
 
+#define APIKEYCACHE_SLOT_BIT	(UINT64_C(1) << 63)
+
 struct apikey_entry {
 	unsigned char	 hash[APIKEYCACHE_HASH_LEN];
 	uint64_t	 user_id, apikey_id;

@@ -1,0 +1,126 @@
+/*
+ * serve: accept, parse, dispatch, answer, log; one request at a time.
+ *
+ * A request body is read to its end (or given up at a bound) before the
+ * answer goes out: web servers drop an answer that comes while they
+ * still send.  Whatever a request took lies in its arena and is gone
+ * afterwards.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/dispatch.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/fcgi.h"
+#include "http/parse.h"
+#include "proc/serve.h"
+
+#define FIRST_BYTES_MS	2000
+#define HEAD_MS		5000
+#define READ_MS		10000
+#define DRAIN_MAX	(64u * 1024 * 1024)
+
+struct serve {
+	const struct serve_conf *conf;
+	struct gateway	*gw;
+	struct fcgi	*fcgi;
+	struct dispatcher *dispatcher;
+	struct arena	*arena;
+	uint64_t	 served;
+};
+
+static void
+observe(struct serve *s, const struct request *req,
+    const struct response *res, const struct dispatched *done)
+{
+	struct counters *n = s->gw->shared.counters;
+	int64_t us = clock_mono_us() - req->started_us;
+	int64_t own = us - res->upstream_us;
+	const char *end = res->end_reason;
+
+	if (end == NULL && res->client_gone)
+		end = "client_gone";
+	counters_answer(n, done->route, res->client_gone && !res->head_sent ?
+	    0 : res->status);
+	counters_observe(n, HISTO_REQUEST, us);
+	counters_observe(n, HISTO_OVERHEAD, own > 0 ? own : 0);
+	if (res->upstream_us > 0)
+		counters_observe(n, HISTO_UPSTREAM, res->upstream_us);
+	LOG_EVENT(LOG_LEVEL_INFO, "request",
+	    LOG_S("method", req->method), LOG_S("path", req->path),
+	    LOG_N("status", res->status),
+	    LOG_S("code", res->problem != PROBLEM_NONE ?
+	    problem_row(res->problem)->code : NULL),
+	    LOG_N("user", done->user_id), LOG_N("bytes", res->body_bytes),
+	    LOG_N("us", us), LOG_N("upstream_us", res->upstream_us),
+	    LOG_N("upstream_status", res->upstream_status),
+	    LOG_S("end", end), LOG_S("client", req->client));
+}
+
+static void
+serve_one(struct serve *s)
+{
+	const struct http_writer *w = fcgi_writer(s->fcgi);
+	struct request req;
+	struct response res;
+	struct dispatched done;
+	enum problem parsed;
+
+	memset(&req, 0, sizeof(req));
+	req.arena = s->arena;
+	req.started_us = clock_mono_us();
+	score_set_state(s->gw->self, PROC_READING);
+	response_init(&res, UPSTREAM_ANSWER_MAX);
+	parsed = request_parse(&req, fcgi_params(s->fcgi));
+	if (fcgi_params_check(s->fcgi) != 0)
+		parsed = PROBLEM_BAD_REQUEST;
+	log_set_request(req.id);
+	dispatch(s->dispatcher, &req, parsed, &res, w, &done);
+	score_set_state(s->gw->self, PROC_CLOSING);
+	if (!res.head_sent)
+		fcgi_drain(s->fcgi, DRAIN_MAX);
+	response_send(&res, &req, w);
+	fcgi_finish(s->fcgi, res.client_gone);
+	observe(s, &req, &res, &done);
+	score_end(s->gw->self);
+	response_free(&res);
+	log_set_request(NULL);
+	arena_reset(s->arena);
+	s->served++;
+}
+
+void
+serve_run(const struct serve_conf *conf)
+{
+	struct gateway *gw = conf->gw;
+	const struct fcgi_conf fc = {
+		.listen_fd = conf->listen_fd,
+		.first_bytes_ms = FIRST_BYTES_MS, .head_ms = HEAD_MS,
+		.read_ms = READ_MS,
+		.write_ms = (int)settings_ms(gw->settings, SET_CLIENT_STALL),
+	};
+	struct serve s = { .conf = conf, .gw = gw };
+
+	s.arena = arena_create();
+	s.dispatcher = dispatcher_create(gw);
+	s.fcgi = fcgi_create(&fc);
+	while (s.served < conf->max_requests && !conf->stop()) {
+		score_set_state(gw->self, PROC_IDLE);
+		switch (fcgi_next(s.fcgi, conf->wait_mask, -1)) {
+		case 1:
+			serve_one(&s);
+			break;
+		case -1:
+			counters_add(gw->shared.counters, CNT_BAD_CONNECTION,
+			    1);
+			break;
+		}
+	}
+	score_set_state(gw->self, PROC_DRAINING);
+	fcgi_free(&s.fcgi);
+	dispatcher_free(&s.dispatcher);
+	arena_free(&s.arena);
+}
