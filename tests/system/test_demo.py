@@ -11,16 +11,9 @@ import pytest
 import requests
 
 from harness.demo import DemoUpstream
+from harness.gateway import OAUTH_ID, OAUTH_SECRET
 from harness.http import fetch
 from harness.procs import wait_until
-
-
-@pytest.fixture
-def upstream(demo_upstream):
-    yield demo_upstream
-    demo_upstream.release()
-    demo_upstream.clear_faults()
-    demo_upstream.resume()
 
 
 def call(upstream, method, path, key=None, data=None, headers=None,
@@ -336,7 +329,7 @@ def authorize(idp, path, **more):
         urlsplit(answer.headers["Location"]).query).items()}
 
 
-def redeem(idp, path, code, auth=("demo-client", "idp-secret-canary"),
+def redeem(idp, path, code, auth=(OAUTH_ID, OAUTH_SECRET),
            **more):
     form = {"grant_type": "authorization_code", "code": code,
             "redirect_uri": BACK, "code_verifier": VERIFIER}

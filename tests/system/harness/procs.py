@@ -136,3 +136,9 @@ class Process:
     def text(self):
         with open(self.log, "rb") as file:
             return file.read().decode("utf-8", "replace")
+
+
+def name_of_mark(prefix, counter=[0]):
+    """A name that nobody else has in this run."""
+    counter[0] += 1
+    return "%s%d-%d" % (prefix, os.getpid(), counter[0])
