@@ -75,6 +75,21 @@ skip_plain(const char *p, const char *end)
 	return p;
 }
 
+/*
+ * Is a character of three bytes at p, which has four?  Only the first
+ * bytes E0 and ED do not allow any other two; they are left to codec.c.
+ */
+static bool
+is_three_bytes(const char *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, sizeof(word));
+	word = le32toh(word);
+	return (word & 0xc0c0f0) == 0x8080e0 && (word & 0xff) != 0xe0 &&
+	    (word & 0xff) != 0xed;
+}
+
 /* Whole characters of several bytes; stops before a bad or cut one. */
 static const char *
 skip_multibyte(const char *p, const char *end)
@@ -82,7 +97,9 @@ skip_multibyte(const char *p, const char *end)
 	size_t n;
 
 	while (p < end && (unsigned char)*p >= 0x80) {
-		if ((n = utf8_char(p, (size_t)(end - p))) == 0)
+		if (end - p >= 4 && is_three_bytes(p))
+			n = 3;
+		else if ((n = utf8_char(p, (size_t)(end - p))) == 0)
 			break;
 		p += n;
 	}
@@ -127,10 +144,10 @@ jsonscan_string(struct jsonscan *j, const char *p, const char *end)
 	const char *from = p, *before;
 
 	do {
-		before = p;
-		p = skip_multibyte(skip_plain(p, end), end);
+		before = p = skip_plain(p, end);
+		p = skip_multibyte(p, end);
 	} while (p > before);
-	if (p > from)
+	if (p > from && j->s.keep != KEEP_NOTHING)
 		jsonscan_keep(j, from, (size_t)(p - from));
 	if (p == end)
 		return p;
@@ -149,8 +166,11 @@ jsonscan_string(struct jsonscan *j, const char *p, const char *end)
 const char *
 jsonscan_escape(struct jsonscan *j, const char *p, const char *end)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *at;
+	static const char meaning[256] = {
+		['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
+	};
+	const char *c = &meaning[(unsigned char)*p];
 
 	(void)end;
 	if (*p == 'u') {
@@ -159,10 +179,9 @@ jsonscan_escape(struct jsonscan *j, const char *p, const char *end)
 		j->s.state = ST_HEX;
 		return p + 1;
 	}
-	at = memchr(from, *p, sizeof(from) - 1);
-	if (at == NULL)
+	if (*c == '\0')
 		return jsonscan_fail(j, JSONSCAN_SYNTAX, p);
-	jsonscan_keep(j, &to[at - from], 1);
+	jsonscan_keep(j, c, 1);
 	j->s.state = ST_STRING;
 	return p + 1;
 }
