@@ -24,6 +24,7 @@
 #include "http/fcgi.h"
 #include "net/httpc.h"
 #include "proc/master.h"
+#include "proc/control.h"
 #include "proc/master_private.h"
 #include "proc/signals.h"
 #include "proc/sockets.h"

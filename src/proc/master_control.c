@@ -18,6 +18,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "proc/control.h"
 #include "proc/master_private.h"
 #include "proc/sockets.h"
 

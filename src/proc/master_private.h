@@ -84,8 +84,6 @@ void	 master_log_open(struct master *);
 
 /* master_control.c */
 
-/* Where the control socket lies by this configuration. */
-char	*control_path_of(const struct settings *);
 void	 master_serve_control(struct master *);
 
 #endif

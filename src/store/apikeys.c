@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "share/apikeycache.h"
 #include "store/apikeys.h"
 #include "store/changes.h"
 #include "store/run.h"
@@ -122,12 +123,29 @@ struct key_change {
 	bool		 active;
 };
 
+/* What other hosts know the key by: 1 = found, 0 = absent, -1. */
+static int
+find_slot(struct db *db, const struct key_change *kc, uint64_t *ret)
+{
+	unsigned char hash[APIKEY_HASH_LEN];
+	struct db_rows rows = DB_ROWS_INIT;
+	int rc = db_select(db, &rows, STMT_APIKEY_HASH, A_U64(kc->user_id),
+	    A_U64(kc->id));
+
+	if (rc == 0 && rows_next(&rows)) {
+		rows_bytes(&rows, 0, hash, sizeof(hash));
+		*ret = apikeycache_slot(hash);
+		rc = 1;
+	}
+	return rows_end(db, &rows, rc);
+}
+
 static int
 set_active_body(struct db *db, void *arg)
 {
 	const struct key_change *kc = arg;
-	struct apikey key;
-	int rc = apikey_get(db, kc->user_id, kc->id, &key);
+	uint64_t slot;
+	int rc = find_slot(db, kc, &slot);
 
 	/* Affected rows do not tell an absent key from an equal value. */
 	if (rc <= 0)
@@ -135,7 +153,7 @@ set_active_body(struct db *db, void *arg)
 	if (db_exec(db, STMT_APIKEY_SET_ACTIVE, A_I64(kc->active),
 	    A_U64(kc->user_id), A_U64(kc->id)) == -1)
 		return -1;
-	return change_note(db, CHANGE_APIKEY, kc->id);
+	return change_note(db, CHANGE_APIKEY, slot);
 }
 
 int
@@ -152,12 +170,15 @@ static int
 delete_body(struct db *db, void *arg)
 {
 	const struct key_change *kc = arg;
-	int n = db_exec(db, STMT_APIKEY_DELETE, A_U64(kc->user_id),
-	    A_U64(kc->id));
+	uint64_t slot;
+	int n = find_slot(db, kc, &slot);
 
+	if (n > 0)
+		n = db_exec(db, STMT_APIKEY_DELETE, A_U64(kc->user_id),
+		    A_U64(kc->id));
 	if (n <= 0)
 		return n == 0 ? NO_SUCH_KEY : -1;
-	return change_note(db, CHANGE_APIKEY, kc->id);
+	return change_note(db, CHANGE_APIKEY, slot);
 }
 
 int

@@ -16,7 +16,7 @@
 enum change_kind {
 	CHANGE_USER = 1,	/* ref: user id */
 	CHANGE_KEY,		/* ref: user id */
-	CHANGE_APIKEY,		/* ref: api key id */
+	CHANGE_APIKEY,		/* ref: share/apikeycache slot */
 	CHANGE_REVOKED,		/* look at revoked_list */
 	CHANGE_JOB		/* ref: user id */
 };
