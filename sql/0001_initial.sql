@@ -55,10 +55,11 @@ CREATE TABLE IF NOT EXISTS plugin_api_keys (
 		REFERENCES users (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
 
--- At most one job of a kind for a user.  A job outlives its user, so that
--- the sweeper can tell an account of a deleted user from one whose job this
--- database never knew.  The fence is raised by every
--- claim; whoever writes must still hold the fence of his claim.
+-- At most one job of a kind for a user.  A job outlives its user (no
+-- foreign key), so that the sweeper can tell an account of a deleted
+-- user from one whose job this database never knew.  The fence is
+-- raised by every claim; whoever writes must still hold the fence of
+-- his claim.
 CREATE TABLE IF NOT EXISTS registration_jobs (
 	id		BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
 	user_id		BIGINT UNSIGNED NOT NULL,

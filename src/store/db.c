@@ -96,6 +96,7 @@ int
 db_fail_own(struct db *db, enum db_fault fault, const char *text)
 {
 	db->fault = fault;
+	db->code = 0;
 	(void)snprintf(db->text, sizeof(db->text), "%s", text);
 	return -1;
 }
@@ -106,6 +107,7 @@ db_fail(struct db *db, enum stmt_id id, unsigned code, const char *text)
 	bool next_host = false;
 
 	db->fault = DB_WRONG;
+	db->code = code;
 	for (size_t i = 0; i < sizeof(fault_table) / sizeof(fault_table[0]);
 	    i++) {
 		if (code < fault_table[i].from || code > fault_table[i].to)
@@ -254,6 +256,13 @@ db_fault_text(const struct db *db)
 	return db->fault == DB_FINE ? "no error" : db->text;
 }
 
+bool
+db_parent_missing(const struct db *db)
+{
+	return db->code == ER_NO_REFERENCED_ROW ||
+	    db->code == ER_NO_REFERENCED_ROW_2;
+}
+
 int
 db_ready(struct db *db)
 {
@@ -313,7 +322,7 @@ db_commit(struct db *db)
 	/* A server that refused says so; one that fell silent may have
 	 * committed. */
 	if (db->my == NULL && db->fault == DB_GONE &&
-	    strncmp(db->text, "commit: error 1047", 18) != 0)
+	    db->code != ER_UNKNOWN_COM_ERROR)	/* 1047: it refused */
 		db->fault = DB_UNKNOWN_COMMIT;
 	else if (db->my != NULL)
 		db_disconnect(db);
@@ -324,6 +333,7 @@ void
 db_rollback(struct db *db)
 {
 	enum db_fault fault = db->fault;
+	unsigned code = db->code;
 	char text[sizeof(db->text)];
 
 	db_assert_owner(db);
@@ -338,6 +348,7 @@ db_rollback(struct db *db)
 	if (db_text(db, STMT_ROLLBACK) == -1)
 		db_disconnect(db);
 	db->fault = fault;
+	db->code = code;
 	memcpy(db->text, text, sizeof(text));
 }
 

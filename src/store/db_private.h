@@ -44,6 +44,7 @@ struct db {
 	bool		 broken;	/* the transaction can only end */
 	uint64_t	 insert_id;	/* of the last statement */
 	enum db_fault	 fault;
+	unsigned	 code;		/* the server's, of the last failure */
 	char		 text[512];
 };
 

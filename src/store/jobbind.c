@@ -46,7 +46,8 @@ bind_body(struct db *db, void *arg)
 		return n == 0 ? FENCED_OUT : -1;
 	n = write_key(db, b);
 	if (n == -1)
-		return db_fault(db) == DB_DUPLICATE ? JUDGED : -1;
+		return db_fault(db) == DB_DUPLICATE ||
+		    db_parent_missing(db) ? JUDGED : -1;
 	if (n == 0)
 		return FENCED_OUT;
 	if (attempt_close(db, b->bind->attempt_id, "ok", 200,
@@ -61,7 +62,7 @@ job_bind(struct db *db, const struct job *job, const struct bind *bind)
 	struct binding b = { .job = job, .bind = bind };
 	int rc = db_transaction(db, bind_body, &b);
 
-	if (rc == JUDGED && db_exec(db, STMT_JOB_BOUND_BEFORE,
+	if (rc == JUDGED && db_exec(db, STMT_JOB_MOOT,
 	    A_U64(job->id), A_U64(job->fence)) == -1)
 		return -1;
 	return rc == -1 ? -1 : rc == 0;
@@ -119,8 +120,8 @@ turn_body(struct db *db, void *arg)
 		return -1;
 	n = db_exec(db, STMT_JOB_REQUEUE_CREATE, A_U64(job->user_id));
 	if (n == 0)
-		n = db_exec(db, STMT_JOB_INSERT, A_U64(job->user_id),
-		    A_STR(job_kind_name(JOB_CREATE)));
+		n = db_exec(db, STMT_JOB_INSERT,
+		    A_STR(job_kind_name(JOB_CREATE)), A_U64(job->user_id));
 	if (n == -1)
 		return -1;
 	return change_note(db, CHANGE_KEY, job->user_id);
@@ -131,6 +132,35 @@ job_turn_into_create(struct db *db, const struct job *job)
 {
 	struct job copy = *job;
 	int rc = db_transaction(db, turn_body, &copy);
+
+	return rc == -1 ? -1 : rc == 0;
+}
+
+struct adoption {
+	uint64_t	 user_id;
+	const char	*plugin_user_id, *token, *mac;
+};
+
+static int
+adopt_body(struct db *db, void *arg)
+{
+	const struct adoption *a = arg;
+
+	if (db_exec(db, STMT_JOB_ADOPTED, A_STR(a->plugin_user_id),
+	    A_U64(a->user_id)) == -1)
+		return -1;
+	if (pluginkey_insert(db, a->user_id, a->plugin_user_id, a->token,
+	    a->mac, 1) == -1)
+		return db_fault(db) == DB_DUPLICATE ? JUDGED : -1;
+	return change_note(db, CHANGE_KEY, a->user_id);
+}
+
+int
+job_operator_adopt(struct db *db, uint64_t user_id,
+    const char *plugin_user_id, const char *token, const char *mac)
+{
+	struct adoption a = { user_id, plugin_user_id, token, mac };
+	int rc = db_transaction(db, adopt_body, &a);
 
 	return rc == -1 ? -1 : rc == 0;
 }

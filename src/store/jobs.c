@@ -132,11 +132,11 @@ is_needed(struct db *db, uint64_t user_id, enum job_kind kind)
 {
 	struct db_rows rows = DB_ROWS_INIT;
 	int rc = db_select(db, &rows, STMT_JOB_NEEDED, A_U64(user_id),
-	    A_U64(user_id), A_STR(job_kind_name(kind)));
+	    A_U64(user_id), A_STR(job_kind_name(kind)), A_U64(user_id));
 
 	if (rc == 0 && rows_next(&rows))
 		rc = rows_bool(&rows, 0) == (kind == JOB_REKEY) &&
-		    !rows_bool(&rows, 1);
+		    !rows_bool(&rows, 1) && rows_bool(&rows, 2);
 	return rows_end(db, &rows, rc);
 }
 
@@ -158,7 +158,7 @@ job_queue(struct db *db, uint64_t user_id, enum job_kind kind,
 	}
 	if (n != 0)
 		return n == -1 ? -1 : 1;
-	return db_exec(db, STMT_JOB_INSERT, A_U64(user_id), A_STR(name));
+	return db_exec(db, STMT_JOB_INSERT, A_STR(name), A_U64(user_id));
 }
 
 /* Two registrars should not start with the same job. */

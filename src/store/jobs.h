@@ -117,6 +117,11 @@ int	 job_list(struct db *, const char *state /* NULL: all */,
 	    void (*each)(void *, const struct job *), void *);
 int	 job_operator_retry(struct db *, uint64_t id);	/* 1/0/-1 */
 int	 job_operator_hold(struct db *, uint64_t id);
+/* Binds an existing upstream account (generation 1) to a user who has
+ * none, and ends the user's job with a new fence.  1 = bound, 0 = judged
+ * by a unique key, -1 */
+int	 job_operator_adopt(struct db *, uint64_t user_id,
+	    const char *plugin_user_id, const char *token, const char *mac);
 struct job_totals {
 	uint64_t	 ready, working, done, held;
 	int64_t		 oldest_ready_s;	/* 0: none waits */

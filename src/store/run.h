@@ -49,6 +49,8 @@ struct db_arg db_arg_str(const char *);
 int	 db_exec_args(struct db *, enum stmt_id, const struct db_arg *,
 	    size_t n) __attribute__((warn_unused_result));
 uint64_t db_insert_id(const struct db *);
+/* The last failure: a row was to refer to one that is not there. */
+bool	 db_parent_missing(const struct db *);
 
 struct db_cell {
 	bool		 is_null;

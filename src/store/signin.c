@@ -144,8 +144,8 @@ newcomer(struct db *db, struct signin *si)
 	if (db_exec(db, STMT_IDENTITY_INSERT, A_STR(who->provider),
 	    A_STR(who->subject), A_U64(si->made_id)) == -1)
 		return judged(db, STOP_RACED);
-	if (db_exec(db, STMT_JOB_INSERT, A_U64(si->made_id),
-	    A_STR(job_kind_name(JOB_CREATE))) == -1)
+	if (db_exec(db, STMT_JOB_INSERT, A_STR(job_kind_name(JOB_CREATE)),
+	    A_U64(si->made_id)) == -1)
 		return -1;
 	if (user_by_id(db, si->made_id, si->ret) != 1)
 		return -1;

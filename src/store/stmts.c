@@ -167,8 +167,8 @@ const struct stmt stmts[STMT_MAX] = {
 	" VALUES (?,?,?,?,?," NOW "," NOW "," NOW ")" },
 [STMT_KEY_REPLACE] = { "key_replace", R,
 	"UPDATE plugin_api_keys SET plugin_user_id=?,api_key=?,"
-	"bind_mac=?,key_gen=?,updated_at=" NOW ",changed_at=" NOW
-	" WHERE user_id=? AND key_gen=?" },
+	"bind_mac=?,key_gen=?,is_active=1,updated_at=" NOW
+	",changed_at=" NOW " WHERE user_id=? AND key_gen=?" },
 [STMT_KEY_RESEAL] = { "key_reseal", R,
 	"UPDATE plugin_api_keys SET api_key=?,bind_mac=?,updated_at=" NOW
 	" WHERE user_id=? AND api_key=?" },
@@ -180,6 +180,9 @@ const struct stmt stmts[STMT_MAX] = {
 [STMT_KEY_SCAN] = { "key_scan", R,
 	"SELECT " KEY_COLS ",k.api_key,k.bind_mac FROM plugin_api_keys k"
 	" WHERE k.user_id>? ORDER BY k.user_id LIMIT ?" },
+[STMT_JOB_ADOPTED] = { "job_adopted", OPER,
+	"UPDATE registration_jobs SET state='done',fence=fence+1,"
+	"plugin_user_id=?," JOB_ENDED " WHERE user_id=? AND kind='create'" },
 [STMT_KEY_IS_BOUND] = { "key_is_bound", R,
 	"SELECT k.id FROM plugin_api_keys k WHERE k.plugin_user_id=?" },
 [STMT_META_GET] = { "meta_get", ALL,
@@ -194,7 +197,8 @@ const struct stmt stmts[STMT_MAX] = {
 [STMT_JOB_NEEDED] = { "job_needed", ALL,
 	"SELECT EXISTS(SELECT 1 FROM plugin_api_keys WHERE user_id=?),"
 	"EXISTS(SELECT 1 FROM registration_jobs WHERE user_id=?"
-	" AND kind=? AND state<>'done')" },
+	" AND kind=? AND state<>'done'),"
+	"EXISTS(SELECT 1 FROM users WHERE id=?)" },
 [STMT_JOB_REQUEUE] = { "job_requeue", ALL,
 	"UPDATE registration_jobs SET " JOB_FRESH " WHERE user_id=?"
 	" AND kind=? AND state='done' AND queued_at<=" NOW
@@ -209,8 +213,8 @@ const struct stmt stmts[STMT_MAX] = {
 	" AND kind='create' AND state<>'working'" },
 [STMT_JOB_INSERT] = { "job_insert", ALL,
 	"INSERT IGNORE INTO registration_jobs (user_id,kind,next_try_at,"
-	"queued_at,created_at,updated_at) VALUES (?,?," NOW "," NOW ","
-	NOW "," NOW ")" },
+	"queued_at,created_at,updated_at) SELECT u.id,?," NOW "," NOW ","
+	NOW "," NOW " FROM users u WHERE u.id=?" },
 /* First what a dead registrar left, which is little. */
 [STMT_JOB_CANDIDATES] = { "job_candidates", R,
 	"(SELECT id,fence FROM registration_jobs WHERE state='working'"
@@ -230,12 +234,13 @@ const struct stmt stmts[STMT_MAX] = {
 [STMT_JOB_BOUND] = { "job_bound", R,
 	"UPDATE registration_jobs SET state='done',plugin_user_id=?,"
 	JOB_ENDED OUR_FENCE },
-/* The user turned out to have a key already: there is nothing left to
- * do for this job, and each further try would make an orphan. */
-[STMT_JOB_BOUND_BEFORE] = { "job_bound_before", R,
+/* The user turned out to have a key already, or to be gone: there is
+ * nothing left to do, and each further try would make an orphan. */
+[STMT_JOB_MOOT] = { "job_moot", R,
 	"UPDATE registration_jobs SET state='done'," JOB_ENDED OUR_FENCE
-	" AND kind='create' AND EXISTS(SELECT 1 FROM plugin_api_keys k"
-	" WHERE k.user_id=registration_jobs.user_id)" },
+	" AND kind='create' AND (EXISTS(SELECT 1 FROM plugin_api_keys k"
+	" WHERE k.user_id=registration_jobs.user_id) OR NOT EXISTS("
+	"SELECT 1 FROM users u WHERE u.id=registration_jobs.user_id))" },
 /* The sealed token is unique by its random start value. */
 [STMT_JOB_SETTLE] = { "job_settle", R,
 	"SELECT EXISTS(SELECT 1 FROM plugin_api_keys WHERE user_id=?"
@@ -401,6 +406,8 @@ const struct stmt stmts[STMT_MAX] = {
 	"SELECT " APIKEY_COLS " FROM api_keys WHERE key_hash=?" },
 [STMT_APIKEY_GET] = { "apikey_get", W,
 	"SELECT " APIKEY_COLS " FROM api_keys WHERE user_id=? AND id=?" },
+[STMT_APIKEY_HASH] = { "apikey_hash", W,
+	"SELECT key_hash FROM api_keys WHERE user_id=? AND id=?" },
 [STMT_APIKEY_LIST] = { "apikey_list", W,
 	"SELECT " APIKEY_COLS " FROM api_keys WHERE user_id=?"
 	" ORDER BY id DESC" },

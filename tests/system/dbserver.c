@@ -16,6 +16,7 @@
 
 #include "base/xmalloc.h"
 #include "dbserver.h"
+#include "store/migrate.h"
 
 #define CONFS_MAX	16
 
@@ -91,18 +92,30 @@ server_spawn(void)
 }
 
 static MYSQL *
-root_connect(const char *database)
+plain_connect(const char *user, const char *password, const char *database)
 {
 	char *sock = xasprintf("%s/s", dir);
 	MYSQL *my = mysql_init(NULL);
 
-	if (my != NULL && mysql_real_connect(my, NULL, "root", "", database,
-	    0, sock, 0) == NULL) {
+	if (my != NULL && mysql_real_connect(my, NULL, user, password,
+	    database, 0, sock, 0) == NULL) {
 		mysql_close(my);
 		my = NULL;
 	}
 	free(sock);
 	return my;
+}
+
+static MYSQL *
+root_connect(const char *database)
+{
+	return plain_connect("root", "", database);
+}
+
+struct st_mysql *
+dbserver_mysql(const char *user, const char *password)
+{
+	return plain_connect(user, password, "plugway");
 }
 
 static void
@@ -271,6 +284,47 @@ dbserver_client(const char *file)
 
 	free(cmd);
 	return rc == 0 ? 0 : -1;
+}
+
+static void
+say_nothing(void *arg, const char *line)
+{
+	(void)arg;
+	(void)line;
+}
+
+void
+dbserver_schema(void)
+{
+	static const char *const users[] = {
+		"plugway_worker", "plugway_keeper", "plugway_registrar",
+	};
+	struct db *db = dbserver_handle(DB_OPERATOR);
+	struct buf why = BUF_INIT(1000);
+
+	if (migrate_run(db, dbserver_sql_dir(), say_nothing, NULL,
+	    &why) != 1)
+		give_up(buf_str(&why));
+	db_free(&db);
+	char *grants = xasprintf("%s/grants.sql", dbserver_sql_dir());
+
+	if (dbserver_client(grants) == -1)
+		give_up("grants.sql failed");
+	free(grants);
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		dbserver_sql("ALTER USER '%s'@'localhost' IDENTIFIED BY"
+		    " 'test'", users[i]);
+}
+
+const char *
+dbserver_sql_dir(void)
+{
+	static char path[4096];
+	const char *srcdir = getenv("srcdir");
+
+	(void)snprintf(path, sizeof(path), "%s/sql",
+	    srcdir != NULL ? srcdir : ".");
+	return path;
 }
 
 static MYSQL *

@@ -30,4 +30,11 @@ void	 dbserver_sql(const char *fmt, ...)
 long long dbserver_number(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 
+/* A plain connection of the client library, or NULL. */
+struct st_mysql *dbserver_mysql(const char *user, const char *password);
+/* The directory sql/ of the source tree. */
+const char *dbserver_sql_dir(void);
+/* Creates the tables and the three accounts, with password "test". */
+void	 dbserver_schema(void);
+
 #endif
