@@ -4,7 +4,7 @@
 --
 -- A template for the operator, run after the tables exist:
 --
---	plugwayctl db migrate
+--	plugwayctl migrate
 --	mariadb plugway < grants.sql
 --
 -- The accounts cannot sign in before they have a password:
