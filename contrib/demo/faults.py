@@ -4,7 +4,8 @@ A fault is a dictionary posted to /__control/fault.  It says which
 requests it meets and how their answers are spoilt:
 
  which   method, path (regular expression on the raw target), key (the
-         bearer token), skip (let so many pass first), count (default 1,
+         bearer token), body_has (regular expression on the body; looked
+         at when the body is there), skip (let so many pass first), count (default 1,
          -1 = always)
  before  reset | close | hang: "connect", "before_body", "request",
          "head" (in the middle of it), "body" (in the middle of it)
@@ -47,6 +48,10 @@ class Fault:
     def meets(self, request):
         spec = self.spec
         if self.left == 0 or self.stage_is("connect"):
+            return False
+        if spec.get("body_has") and (
+                request.record is None or not re.search(
+                    spec["body_has"].encode(), request.body)):
             return False
         if spec.get("method") and request.method != spec["method"]:
             return False
@@ -163,8 +168,15 @@ class Faults:
 
     # -- delivery -------------------------------------------------------
 
+    def find_by_body(self, request):
+        with self.lock:
+            for fault in self.rows:
+                if fault.body_has and fault.meets(request) and fault.use():
+                    return fault
+        return None
+
     def answer(self, conn, request, application):
-        fault = request.fault
+        fault = request.fault or self.find_by_body(request)
         if not fault:
             return deliver(conn, request, application(request), None)
         reply = None
