@@ -43,7 +43,8 @@ enum gauge {
 };
 
 struct histogram {
-	uint64_t	 bucket[COUNTERS_BUCKETS + 1];	/* last: +Inf */
+	/* each counts its own range alone; last: +Inf */
+	uint64_t	 bucket[COUNTERS_BUCKETS + 1];
 	uint64_t	 sum_us;
 };
 
@@ -54,7 +55,8 @@ enum histo {
 struct counters {
 	uint64_t	 count[CNT_MAX];
 	int64_t		 gauge[GAUGE_MAX];
-	/* answers by route and status class 0..5 (0: aborted) */
+	/* answers by route and status class 0..5 (0: aborted); the last
+	 * row is for what is no route */
 	uint64_t	 route[COUNTERS_ROUTES_MAX][6];
 	struct histogram histo[HISTO_MAX];
 	uint32_t	 bind_seq;	/* a futex: one more for each bound

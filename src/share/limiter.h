@@ -19,8 +19,8 @@ struct limiter *limiter_init(void *mem, size_t n_slots);
 /*
  * Takes one token of key's bucket, which refills with rate_milli
  * thousandths of a token per second (10 per second = 10000, 30 per
- * minute = 500) and holds burst.  0 = taken, otherwise the milliseconds
- * until there is one.
+ * minute = 500; 0 = no limit) and holds burst, at least one.  0 = taken,
+ * otherwise the milliseconds until there is one.
  */
 int64_t	 limiter_take(struct limiter *, uint64_t key, uint64_t rate_milli,
 	    unsigned burst, int64_t now_ms);

@@ -20,7 +20,7 @@ struct revoked *revoked_init(void *mem, size_t n_slots);
 /* -1: the set is full (three quarters). */
 int	 revoked_add(struct revoked *, const char *id, int64_t until_s);
 bool	 revoked_has(const struct revoked *, const char *id);
-/* Removes what ended before now_s; the keeper alone calls it. */
+/* Removes what ended before now_s; one process at a time calls it. */
 void	 revoked_sweep(struct revoked *, int64_t now_s);
 size_t	 revoked_count(const struct revoked *);
 

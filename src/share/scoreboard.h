@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "share/tenantcache.h"
+#include "share/askbox.h"
 
 enum proc_role {
 	PROC_MASTER, PROC_WORKER, PROC_KEEPER, PROC_REGISTRAR, PROC_ROLE_MAX
@@ -23,19 +23,6 @@ enum proc_state {
 	PROC_FREE,		/* the row is nobody's */
 	PROC_STARTING, PROC_IDLE, PROC_READING, PROC_BUSY, PROC_WAITING,
 	PROC_STREAMING, PROC_CLOSING, PROC_DRAINING, PROC_STATE_MAX
-};
-
-#define ASK_HASH_LEN	32
-
-/* See share/ask.h. */
-struct ask_box {
-	uint32_t	 word;		/* ticket << 3 | state; a futex */
-	uint32_t	 kind;
-	uint64_t	 user_id;
-	unsigned char	 hash[ASK_HASH_LEN];
-	int32_t		 status;
-	uint32_t	 apikey_id_hi, apikey_id_lo, config_type;
-	struct tenant	 tenant;
 };
 
 struct score {
@@ -58,11 +45,15 @@ struct score {
 struct scoreboard;
 
 size_t	 scoreboard_size(size_t n_rows);
+/* Formats zeroed memory of that size, aligned to 64. */
 struct scoreboard *scoreboard_init(void *mem, size_t n_rows);
 size_t	 scoreboard_rows(const struct scoreboard *);
 struct score *scoreboard_row(struct scoreboard *, size_t i);
 
-/* Master: takes a free row, or NULL when all are taken. */
+/*
+ * Master: takes a free row, or NULL when all are taken.  Done before the
+ * fork; the caller writes the pid into it afterwards, or clears it.
+ */
 struct score *scoreboard_take(struct scoreboard *, enum proc_role,
 	    uint32_t generation, size_t *ret_index);
 void	 scoreboard_clear(struct score *);
@@ -76,7 +67,9 @@ void	 score_end(struct score *);	/* request over: nobody's */
 void	 scoreboard_count_user(const struct scoreboard *, uint64_t user_id,
 	    const struct score *self, unsigned *ret_requests,
 	    unsigned *ret_streams);
-/* How many rows of a role are in each state. */
+/* How many rows of a role are in each state, of one generation or of
+ * all. */
+#define SCORE_ANY_GENERATION	UINT32_MAX
 void	 scoreboard_count_states(const struct scoreboard *, enum proc_role,
 	    uint32_t generation, unsigned ret[PROC_STATE_MAX]);
 unsigned scoreboard_count_streams(const struct scoreboard *);
