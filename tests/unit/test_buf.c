@@ -82,8 +82,10 @@ test_maximum_composed(void **state)
 		assert_int_equal(buf_json_cstr(&b, "a\"b\n\x01"),
 		    max >= 14 ? 0 : -1);
 		assert_string_equal(buf_str(&b), "x");
+		assert_int_equal(b.len, 1);
 		assert_int_equal(buf_percent(&b, "a%/ %/ %/", 9), -1);
 		assert_string_equal(buf_str(&b), "x");
+		assert_int_equal(b.len, 1);
 		buf_free(&b);
 	}
 }

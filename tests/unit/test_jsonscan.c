@@ -482,6 +482,25 @@ test_watch_cut(void **state)
 	}
 }
 
+/* What the last of two values is, the first does not change. */
+static void
+test_watch_cut_then_short(void **state)
+{
+	struct buf b = BUF_INIT(2000);
+	const struct jsonscan_member *m;
+	struct jsonscan j;
+
+	(void)state;
+	(void)buf_printf(&b, "{\"model\":%0300d,\"model\":\"x\"}", 1);
+	b.data[9] = '1';
+	assert_int_equal(scan_all_ways(&j, b.data, b.len), 0);
+	m = jsonscan_member(&j, "model");
+	assert_int_equal(m->count, 2);
+	assert_string_equal(m->value, "x");
+	assert_false(m->cut);
+	buf_free(&b);
+}
+
 /* A long name matches nothing, and the names behind it are seen. */
 static void
 test_long_names(void **state)
@@ -501,6 +520,14 @@ test_long_names(void **state)
 	assert_int_equal(j.member[0].count, 1);
 	assert_string_equal(j.member[0].value, "3");
 	assert_null(jsonscan_member(&j, "model"));
+	/* Nor does its beginning, when a piece ends there. */
+	buf_reset(&b);
+	(void)buf_printf(&b, "{\"model%s\":1,\"model\\u0061%s\":1}", name,
+	    name);
+	assert_int_equal(scan_all_ways(&j, b.data, b.len), 0);
+	assert_int_equal(jsonscan_member(&j, "model")->count, 0);
+	buf_reset(&b);
+	(void)buf_printf(&b, "{\"%sn\":1,\"%s\":3}", name, name);
 	for (i = 1; i < b.len; i++) {
 		jsonscan_init(&j, watched, 1);
 		assert_int_equal(jsonscan_feed(&j, b.data, i), 0);
@@ -566,6 +593,7 @@ main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_watch_cut),
+		cmocka_unit_test(test_watch_cut_then_short),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_object_open),
 		cmocka_unit_test(test_every_byte),

@@ -308,7 +308,6 @@ with_stderr(int fd, void (*body)(void))
 	if (pid == 0) {
 		if (dup2(fd, STDERR_FILENO) == -1)
 			_exit(99);
-		open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 		body();
 		_exit(98);
 	}
@@ -319,7 +318,7 @@ with_stderr(int fd, void (*body)(void))
 
 /* More than any pipe or socket buffer holds, then the count. */
 static void
-log_a_lot(void)
+log_a_lot_unopened(void)
 {
 	char text[4000];
 	int i;
@@ -328,6 +327,19 @@ log_a_lot(void)
 	for (i = 0; i < 2000; i++)
 		log_info("%.*s", (int)sizeof(text), text);
 	_exit(log_dropped() > 0 && log_dropped() < 2000 ? 0 : 1);
+}
+
+static void
+open_stderr(void)
+{
+	open_log("stderr", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+}
+
+static void
+log_a_lot(void)
+{
+	open_stderr();
+	log_a_lot_unopened();
 }
 
 /* What a reader of fd gets must be whole lines. */
@@ -350,6 +362,22 @@ assert_whole_lines(int fd)
 	assert_true(lines > 10);
 }
 
+/*
+ * A blocking pipe, as stderr is before the log is opened; so this is
+ * the first of all tests.
+ */
+static void
+test_slow_reader_unopened(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+	assert_int_equal(with_stderr(fd[1], log_a_lot_unopened), 0);
+	(void)close(fd[1]);
+	assert_whole_lines(fd[0]);
+}
+
 static void
 test_slow_reader(void **state)
 {
@@ -370,6 +398,7 @@ test_slow_reader(void **state)
 static void
 log_two(void)
 {
+	open_stderr();
 	log_info("one");
 	log_info("two");
 	_exit(log_dropped() == 2 ? 0 : 1);
@@ -442,6 +471,7 @@ test_torn(void **state)
 static void
 say_fatal(void)
 {
+	open_stderr();
 	errno = ENOMEM;
 	fatal("no memory");
 }
@@ -449,6 +479,7 @@ say_fatal(void)
 static void
 say_fatalx(void)
 {
+	open_stderr();
 	fatalx("broken");
 }
 
@@ -499,6 +530,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slow_reader_unopened),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_cut),

@@ -463,6 +463,26 @@ test_filter(void **state)
 	assert_true(image_holds(&image.s, "dbsecret"));
 }
 
+/* Entries that lie behind the end are not even looked at. */
+static void
+test_check_short(void **state)
+{
+	struct settings *s;
+	uint32_t size;
+
+	(void)state;
+	assert_int_equal(load(NULL, KEY_OK, NULL, NULL), 0);
+	settings_filter(table, ROW_MAX, &image.s, 0, &filtered.s);
+	for (size = 8; size < filtered.s.size; size++) {
+		s = malloc(size);
+		memcpy(s, &filtered, size);
+		s->size = size;
+		assert_int_equal(settings_check(s, size, ROW_MAX), -1);
+		free(s);
+	}
+	assert_int_equal(settings_check(&filtered.s, size, ROW_MAX), 0);
+}
+
 /*
  * Each byte of the head and the entries, set to other values: the check
  * may pass, but then no reader may leave the image.
@@ -546,6 +566,7 @@ main(void)
 		cmocka_unit_test(test_pattern_limit),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_check_short),
 		cmocka_unit_test(test_check),
 	};
 
