@@ -164,8 +164,8 @@ GRANT SELECT (id, user_id, api_key, plugin_user_id, is_active,
 	    key_gen, bind_mac, created_at, updated_at, last_used_at),
 	INSERT (user_id, api_key, plugin_user_id, key_gen, bind_mac,
 	    created_at, updated_at, changed_at),
-	UPDATE (api_key, plugin_user_id, key_gen, bind_mac, updated_at,
-	    changed_at),
+	UPDATE (api_key, plugin_user_id, is_active, key_gen, bind_mac,
+	    updated_at, changed_at),
 	DELETE
 	ON plugin_api_keys TO 'plugway_registrar'@'localhost';
 GRANT SELECT (id, job_id, state, started_at),

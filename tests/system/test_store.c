@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dbserver.h"
+#include "share/apikeycache.h"
 #include "store/apikeys.h"
 #include "store/changes.h"
 #include "store/jobs.h"
@@ -117,7 +118,7 @@ test_sign_in(void **state)
 static void
 test_sign_in_names(void **state)
 {
-	char subject[16], want[16];
+	char subject[16], want[32];
 	struct user user;
 
 	(void)state;
@@ -319,6 +320,11 @@ test_plugin_keys(void **state)
 	assert_int_equal(pluginkey_set_active(oper, 999999, false), 0);
 	assert_int_equal(tenant_load(keeper, id, &row, &token), 1);
 	assert_false(row.key.is_active);
+	/* Refused until it is replaced. */
+	assert_int_equal(pluginkey_replace(registrar, id, 2, "up-k1",
+	    "tok3", "mac3", 3), 1);
+	assert_int_equal(tenant_load(keeper, id, &row, &token), 1);
+	assert_true(row.key.is_active);
 	assert_int_equal(pluginkey_delete(registrar, id), 1);
 	assert_int_equal(pluginkey_delete(registrar, id), 0);
 	buf_free(&token);
@@ -562,7 +568,8 @@ test_apikeys(void **state)
 	    0);
 	assert_int_equal(apikey_set_active(worker, id, key.id, false), 1);
 	assert_int_equal(apikey_set_active(worker, id, key.id, false), 1);
-	assert_int_equal(changes_of(CHANGE_APIKEY, key.id), 2);
+	assert_int_equal(changes_of(CHANGE_APIKEY,
+	    apikeycache_slot(hash_of(500))), 2);
 	assert_int_equal(apikey_note_used(keeper, &(struct apikey_used){
 	    key.id, used.wall_us }, 1), 0);
 	assert_int_equal(apikey_get(worker, id, key.id, &got), 1);
@@ -570,7 +577,8 @@ test_apikeys(void **state)
 	assert_int_equal(apikey_delete(worker, id + 1, key.id), 0);
 	assert_int_equal(apikey_delete(worker, id, key.id), 1);
 	assert_int_equal(apikey_delete(worker, id, key.id), 0);
-	assert_int_equal(changes_of(CHANGE_APIKEY, key.id), 3);
+	assert_int_equal(changes_of(CHANGE_APIKEY,
+	    apikeycache_slot(hash_of(500))), 3);
 }
 
 static void
