@@ -216,7 +216,9 @@ request_parse(struct request *req, char *const *params)
 	    strcasecmp(raw.https, "off") != 0;
 	(void)strncpy(req->client, raw.addr != NULL ? raw.addr : "",
 	    sizeof(req->client) - 1);
-	req->method = raw.method != NULL ? raw.method : "";
+	/* The log line is written when the parameters are gone. */
+	req->method = arena_strdup(req->arena, raw.method != NULL ?
+	    raw.method : "");
 	problem = parse_uri(req, raw.uri);
 	if (problem != PROBLEM_NONE)
 		return problem;

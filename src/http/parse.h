@@ -8,7 +8,8 @@
 
 /*
  * Fills req, whose arena is set; params are "NAME=value" strings and
- * must live as long as req.  Returns the problem that the client is to
+ * must live as long as req is served; method, path, id and client outlive
+ * them.  Returns the problem that the client is to
  * be told, or PROBLEM_NONE.  req->id, client, chinese and origin are
  * usable in any case.
  */

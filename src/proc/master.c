@@ -242,6 +242,19 @@ no_cores(void)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* For reloads: the arguments are overwritten, and a relative path would
+ * mean something else elsewhere. */
+static char *
+absolute(const char *path)
+{
+	char *ret;
+
+	if (path == NULL)
+		return NULL;
+	ret = realpath(path, NULL);
+	return ret != NULL ? ret : xstrdup(path);
+}
+
 int
 master_run(const struct master_args *a)
 {
@@ -254,7 +267,7 @@ master_run(const struct master_args *a)
 	    getenv("INVOCATION_ID") == NULL)
 		notify = detach();
 	no_cores();
-	m.env_file = a->env_file;
+	m.env_file = absolute(a->env_file);
 	m.control_fd = -1;
 	m.started_ms = clock_mono_ms();
 	strongroom_init(&m.room);
