@@ -23,6 +23,11 @@ from harness.signin import sign_in  # noqa: E402
 from harness.webserver import Front  # noqa: E402
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Names of tests stay short and readable."""
+    return ascii(val)[:40]
+
+
 def short_dir():
     """A short directory: socket paths have at most 107 bytes."""
     path = tempfile.mkdtemp(prefix="pw-", dir="/tmp")

@@ -37,7 +37,7 @@ def test_bad_path_value(session, upstream, target):
 # method, target, content type, body, status, code
 BAD_BODIES = [
     ("PUT", "/preference", "application/json", b"{", 400, "invalid_json"),
-    ("PUT", "/preference", "application/json", b"", 400, None),
+    ("PUT", "/preference", "application/json", b"", 422, None),
     ("PUT", "/preference", "application/json", b'{"prefer_shared":1} x',
      400, "invalid_json"),
     ("PUT", "/preference", "application/json", b"{'prefer_shared':1}", 400,
@@ -180,12 +180,12 @@ ERRORS = [
 def test_error_body(client, session, method, target, token, status, code):
     token = session.access_token if token == "good" else token
     answer = client.call(method, target, token=token,
-                         headers={"X-Request-Id": "abc-123"})
+                         headers={"X-Request-Id": "test-abc-123"})
     if status is None:
         assert answer.status in (400, 404)
         return
     assert answer.status == status, answer
-    check_error(answer, code, "abc-123")
+    check_error(answer, code, "test-abc-123")
     if status == 401:
         assert answer.header("www-authenticate").startswith("Bearer")
     if status == 405:

@@ -132,7 +132,7 @@ class Gateway:
             argv = self.wrap(argv + ["--"] + self.daemon_argv())
         else:
             argv = self.wrap(self.daemon_argv(
-                "--listen", "unix:" + self.socket))
+                "--foreground", "--listen", "unix:" + self.socket))
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         self.process = Process(argv, self.log, env=self.environment(),

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__),
@@ -82,6 +83,11 @@ def title_of(pid):
 
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def adopt_orphans():
+    """What a child of ours leaves behind becomes our child."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class Process:
