@@ -147,11 +147,13 @@ static int
 limit_address(struct call *c)
 {
 	const struct gateway *gw = c->gw;
-	static const unsigned char key[16] = "plugway address";
+	unsigned char key[16] = "plugway address";
 	int64_t wait;
 
 	if ((c->route->flags & ROUTE_SIGNIN) == 0 || gw->signin_rate == 0)
 		return 0;
+	/* Each endpoint by itself: a sign-in calls two of them. */
+	key[15] = (unsigned char)c->route_index;
 	wait = limiter_take(gw->shared.address_limits, siphash24(key,
 	    c->req->client, strlen(c->req->client)),
 	    (uint64_t)gw->signin_rate * 1000 / 60, gw->signin_rate,

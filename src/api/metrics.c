@@ -192,7 +192,8 @@ put_workers(struct buf *b, const struct scoreboard *scores)
 	unsigned count[PROC_STATE_MAX];
 	size_t i;
 
-	scoreboard_count_states(scores, PROC_WORKER, 0, count);
+	scoreboard_count_states(scores, PROC_WORKER, SCORE_ANY_GENERATION,
+	    count);
 	buf_puts(b, "# HELP plugway_workers Workers by state.\n"
 	    "# TYPE plugway_workers gauge\n");
 	for (i = PROC_STARTING; i < PROC_STATE_MAX; i++)
