@@ -242,7 +242,9 @@ keeper_run(struct heritage *h)
 	title_set("keeper", "");
 	tick(&k);
 	child_ready(h);
-	/* Questions may be older than this keeper. */
+	/* Questions may be older than this keeper, or half answered by one
+	 * that died. */
+	ask_requeue(h->scores);
 	(void)ask_serve(h->scores, keeper_loader_answer, &k.loader);
 	while (!signals_term) {
 		bool asked = wait_for_work(&k);

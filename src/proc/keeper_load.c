@@ -150,10 +150,18 @@ static int
 answer_apikey(struct keeper_loader *l, const unsigned char *hash,
     struct ask_answer *ret)
 {
+	/* Before the read: what is dropped meanwhile must stay out. */
+	int64_t now = clock_mono_ms();
 	struct apikey_entry entry;
 	struct apikey key;
-	int found = apikey_by_hash(l->db, hash, &key);
+	int found;
 
+	if (apikeycache_get(l->cache, hash, &entry) == 1 &&
+	    now < entry.fresh_until_ms) {
+		apikeycache_encode(&entry, &ret->tenant);
+		return ASK_OK;
+	}
+	found = apikey_by_hash(l->db, hash, &key);
 	if (found < 0) {
 		keeper_loader_note(l, false);
 		return ASK_UNAVAILABLE;
@@ -166,8 +174,8 @@ answer_apikey(struct keeper_loader *l, const unsigned char *hash,
 	entry.config_type = (uint32_t)key.config_type;
 	entry.active = key.is_active && (key.expires_us == 0 ||
 	    key.expires_us > clock_wall_us());
-	entry.loaded_ms = clock_mono_ms();
-	entry.fresh_until_ms = entry.loaded_ms + jittered(l->ttl_ms);
+	entry.loaded_ms = now;
+	entry.fresh_until_ms = now + jittered(l->ttl_ms);
 	apikeycache_encode(&entry, &ret->tenant);
 	(void)tenantcache_put(l->cache, &ret->tenant);
 	return ASK_OK;
@@ -197,10 +205,21 @@ answer_repair(struct keeper_loader *l, const struct ask_question *q,
 		LOG_EVENT(LOG_LEVEL_WARN, "repair queued",
 		    LOG_N("user", q->user_id), LOG_N("key_gen", q->key_gen));
 	t->flags |= TENANT_F_KEY_BAD;
-	t->loaded_ms = clock_mono_ms();
 	t->fresh_until_ms = t->loaded_ms + state_ttl_ms[TENANT_KEY_REFUSED];
 	(void)tenantcache_put(l->cache, t);
 	return ASK_OK;
+}
+
+/*
+ * Who asked while another's question was being answered gets the same
+ * answer: one load per user, whatever the crowd.  A state other than OK
+ * is read again, because somebody may wait for it to change.
+ */
+static bool
+held(struct keeper_loader *l, uint64_t user_id, struct tenant *ret)
+{
+	return tenantcache_get(l->cache, user_id, ret) == 1 &&
+	    ret->state == TENANT_OK && clock_mono_ms() < ret->fresh_until_ms;
 }
 
 int
@@ -210,6 +229,8 @@ keeper_loader_answer(void *arg, const struct ask_question *q,
 	struct keeper_loader *l = arg;
 	int status = ASK_UNAVAILABLE;
 
+	if (q->kind == ASK_TENANT && held(l, q->user_id, &ret->tenant))
+		return ASK_OK;
 	if (keeper_loader_connect(l) != 0)
 		return ASK_UNAVAILABLE;
 	switch (q->kind) {
