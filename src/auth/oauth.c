@@ -146,17 +146,23 @@ browser_ok(const struct oauth_state *row, const char *cookie)
 }
 
 /*
- * RFC 9207 2.4.  Where no issuer is configured (OAuth without OpenID
- * Connect) an `iss` must at least be of the origin that was asked.
+ * RFC 9207 2.4.  A provider that always sends `iss` must have sent it in
+ * the browser flow, where the answer comes straight to us.  In the JSON
+ * flow a front-end stands between, and those that exist hand on code and
+ * state alone; the state and a redirect URI of its own for each provider
+ * guard against mix-up there (RFC 9700 4.4.2.2).  Where no issuer is
+ * configured (OAuth without OpenID Connect) an `iss` must at least be of
+ * the origin that was asked.
  */
 static bool
-issuer_ok(const struct provider *p, const char *iss)
+issuer_ok(const struct provider *p, const struct oauth_state *row,
+    const char *iss)
 {
 	const char *origin;
 	size_t n;
 
 	if (iss == NULL)
-		return !p->endpoints.iss_required;
+		return !p->endpoints.iss_required || !is_browser_flow(row);
 	if (p->issuer != NULL)
 		return strcmp(iss, p->issuer) == 0;
 	origin = p->endpoints.authorization.base.origin;
@@ -299,7 +305,7 @@ oauth_finish(struct db *db, struct httpc *httpc, struct provider *p,
 	/* A worker that began none of this provider's has to find out. */
 	if (result == OAUTH_OK)
 		result = discovery_refresh(httpc, p, deadline_ms, detail);
-	if (result == OAUTH_OK && !issuer_ok(p, cb->iss)) {
+	if (result == OAUTH_OK && !issuer_ok(p, &row, cb->iss)) {
 		(void)buf_puts(detail, "iss is missing or another's");
 		result = OAUTH_MISMATCH;
 	}

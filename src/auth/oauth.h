@@ -59,7 +59,7 @@ enum oauth_result oauth_begin(struct db *, struct httpc *, struct provider *,
 /* What came back; every member may be NULL. */
 struct oauth_callback {
 	const char	*code, *state;
-	const char	*iss;		/* RFC 9207 */
+	const char	*iss;		/* RFC 9207; pass it on when it came */
 	const char	*error;		/* RFC 6749 4.1.2.1 */
 	const char	*browser;	/* the cookie's value */
 };

@@ -572,18 +572,36 @@ openid_connect(void **state)
 	assert_int_equal(oauth_finish(NULL, NULL, oidc, &cb, &id, &detail),
 	    OAUTH_BAD_ANSWER);
 	assert_int_equal(net.n_sent, 2);
-	a = begin(oidc, NULL);
-	cb.state = a.state;
-	cb.iss = NULL;
+	a = begin(oidc, "/");
+	cb = (struct oauth_callback){ .code = "c", .state = a.state,
+	    .browser = a.browser };
 	assert_int_equal(oauth_finish(NULL, NULL, oidc, &cb, &id, &detail),
 	    OAUTH_MISMATCH);
 	a = begin(oidc, NULL);
-	cb.state = a.state;
-	cb.iss = ISS "/";
+	cb = (struct oauth_callback){ .code = "c", .state = a.state,
+	    .iss = ISS "/" };
 	assert_int_equal(oauth_finish(NULL, NULL, oidc, &cb, &id, &detail),
 	    OAUTH_MISMATCH);
 	assert_int_equal(net.n_sent, 0);
 	buf_free(&url);
+}
+
+/* Front-ends of the JSON flow hand on code and state alone. */
+static void
+openid_connect_without_iss(void **state)
+{
+	struct oauth_callback cb = { .code = "c" };
+	struct oauth_identity id;
+	struct oauth_start a;
+
+	(void)state;
+	net_say(WELL_KNOWN, 200, DOC);
+	a = begin(oidc, NULL);
+	net_say("/token", 200, token_answer(store.states[0].row.nonce));
+	cb.state = a.state;
+	assert_int_equal(oauth_finish(NULL, NULL, oidc, &cb, &id, &detail),
+	    OAUTH_OK);
+	assert_string_equal(id.subject, "s-1");
 }
 
 int
@@ -595,6 +613,7 @@ main(void)
 		T(return_to_stays_here), T(providers_are_not_mixed_up),
 		T(iss_must_agree), T(states_that_are_none), T(refusals),
 		T(what_fails), T(openid_connect),
+		T(openid_connect_without_iss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
