@@ -77,7 +77,8 @@ int	 attempt_close(struct db *, uint64_t attempt_id, const char *state,
  * Binds: one transaction that needs our fence, inserts the key row and
  * closes the attempt.  1 = bound, 0 = fenced out or judged by a unique
  * key (nothing changed), -1 failed; with DB_UNKNOWN_COMMIT call
- * job_settle.
+ * job_settle.  A user who has a key already, or is gone, makes 0 too,
+ * and the job is done then.
  */
 struct bind {
 	const char	*plugin_user_id, *token, *mac;
@@ -95,7 +96,7 @@ int	 job_settle(struct db *, const struct job *, const struct bind *);
 int	 job_finish(struct db *, const struct job *);
 
 /* Gives the job back, to be tried again after delay_ms; needs our
- * fence.  counts: whether this was an attempt; unknown: its outcome is
+ * fence: 1, 0 = fenced out, -1.  counts: whether this was an attempt; unknown: its outcome is
  * not known. */
 int	 job_release(struct db *, const struct job *, enum job_reason,
 	    const char *detail, int64_t delay_ms, bool counts, bool unknown);

@@ -37,6 +37,7 @@ struct tenant_row {
 	bool		 has_key;
 	struct pluginkey key;
 	char		 bind_mac[65];
+	/* The create job; of a user with a key the rekey job. */
 	bool		 has_job;
 	char		 job_state[16];		/* "ready", "working", "held" ... */
 	int		 job_reason;		/* enum job_reason of store/jobs */
