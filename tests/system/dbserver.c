@@ -327,6 +327,9 @@ dbserver_sql_dir(void)
 	return path;
 }
 
+static MYSQL *query(const char *, va_list)
+    __attribute__((format(printf, 1, 0)));
+
 static MYSQL *
 query(const char *fmt, va_list ap)
 {

@@ -280,8 +280,8 @@ test_plugin_keys(void **state)
 
 	assert_int_equal(pluginkey_insert(registrar, id, "up-k1", "tok1",
 	    "mac1", 1), 0);
-	assert_int_equal(pluginkey_insert(registrar, id, "up-k2", "tok2",
-	    "mac2", 1), -1);
+	assert_int_equal(pluginkey_insert(registrar, sign_in("k2", "other",
+	    NULL), "up-k1", "tok2", "mac2", 1), -1);
 	assert_int_equal(db_fault(registrar), DB_DUPLICATE);
 	assert_null(strstr(db_fault_text(registrar), "up-k"));
 	assert_int_equal(pluginkey_info(worker, id, &key), 1);
@@ -312,6 +312,12 @@ test_plugin_keys(void **state)
 	assert_int_equal(tenant_load(keeper, id, &row, &small), -1);
 	assert_int_equal(db_fault(keeper), DB_WRONG);
 	buf_free(&small);
+	dbserver_sql("UPDATE plugin_api_keys SET plugin_user_id=REPEAT('x',"
+	    "65) WHERE user_id=%llu", (unsigned long long)id);
+	assert_int_equal(pluginkey_info(worker, id, &key), -1);
+	assert_int_equal(db_fault(worker), DB_WRONG);
+	dbserver_sql("UPDATE plugin_api_keys SET plugin_user_id='up-k1'"
+	    " WHERE user_id=%llu", (unsigned long long)id);
 
 	assert_int_equal(pluginkey_is_bound(registrar, "up-k1"), 1);
 	assert_int_equal(pluginkey_is_bound(registrar, "UP-K1"), 0);
@@ -434,9 +440,14 @@ test_refresh(void **state)
 	/* Within the grace a second copy works; the family lives on. */
 	assert_int_equal(refresh(100, 102, 60), REFRESH_OK);
 	assert_int_equal(refresh(100, 103, 0), REFRESH_USED_UP);
+	dbserver_sql("UPDATE refresh_tokens SET first_used_at=first_used_at"
+	    "-INTERVAL 61 SECOND WHERE first_used_at IS NOT NULL");
+	assert_int_equal(refresh(100, 103, 60), REFRESH_USED_UP);
+	assert_int_equal(refresh(100, 103, 90), REFRESH_OK);
+	assert_int_equal(refresh(100, 109, 60), REFRESH_USED_UP);
 	assert_int_equal(refresh(101, 104, 0), REFRESH_OK);
 	assert_int_equal(refresh(102, 105, 60), REFRESH_OK);
-	assert_int_equal(refresh(103, 106, 60), REFRESH_UNKNOWN);
+	assert_int_equal(refresh(109, 106, 60), REFRESH_UNKNOWN);
 	dbserver_sql("UPDATE refresh_tokens SET expires_at=UTC_TIMESTAMP(6)"
 	    " WHERE token_hash=UNHEX(RPAD('69',64,'0'))");
 	assert_int_equal(refresh(105, 107, 60), REFRESH_EXPIRED);
@@ -512,7 +523,7 @@ test_purge(void **state)
 	    2);
 	/* The one that had expired, and the one that went with s3. */
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM"
-	    " refresh_tokens"), 5);
+	    " refresh_tokens"), 6);
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM"
 	    " revoked_tokens"), 2);
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM"
