@@ -1,6 +1,6 @@
 /*
- * db_private: what dbconf.c, db.c and run.c share.  Nobody else
- * includes this file, nor <mysql.h>.
+ * db_private: the inside of a handle; for this floor (and its tests)
+ * only.  No other floor sees <mysql.h>.
  */
 #ifndef STORE_DB_PRIVATE_H
 #define STORE_DB_PRIVATE_H
