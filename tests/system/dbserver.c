@@ -177,6 +177,7 @@ dbserver_start(void)
 	(void)atexit(clean_up);
 	(void)signal(SIGTERM, on_signal);
 	(void)signal(SIGINT, on_signal);
+	(void)signal(SIGABRT, on_signal);
 	/* Debian keeps the server where users' PATH does not look. */
 	char *path = xasprintf("%s:/usr/sbin:/usr/local/sbin",
 	    getenv("PATH") != NULL ? getenv("PATH") : "/usr/bin:/bin");
