@@ -293,7 +293,7 @@ take_query(struct call *c, const char *const names[], const char **ret[],
 int
 signin_sso_callback(struct call *c)
 {
-	const char *code, *state;
+	const char *code = NULL, *state = NULL;
 	const char *const names[] = { "code", "state" };
 	const char **into[] = { &code, &state };
 	int status = take_query(c, names, into, 2);
