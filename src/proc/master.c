@@ -116,21 +116,39 @@ detach(void)
 	return fds[1];
 }
 
+/* Starts one process and waits until it works; what dies at once is
+ * tried again, more and more slowly. */
+static int
+start_first(struct master *m, enum proc_role role)
+{
+	int64_t deadline = clock_mono_ms() + READY_MS;
+
+	while (clock_mono_ms() < deadline && !signals_term && !signals_quit) {
+		int row;
+
+		if (clock_mono_ms() < m->brake[role].until_ms) {
+			master_wait(m, 50);
+			continue;
+		}
+		row = master_spawn(m, role);
+		if (row >= 0 && master_wait_ready(m, row, READY_MS) == 0)
+			return 0;
+	}
+	return -1;
+}
+
 static int
 start_children(struct master *m, struct buf *faults)
 {
 	static const enum proc_role first[] = { PROC_KEEPER, PROC_REGISTRAR };
 	size_t i;
 
-	for (i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
-		int row = master_spawn(m, first[i]);
-
-		if (row < 0 || master_wait_ready(m, row, READY_MS) != 0) {
+	for (i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (start_first(m, first[i]) != 0) {
 			buf_printf(faults, "the %s did not start; see the "
 			    "log\n", proc_role_name(first[i]));
 			return -1;
 		}
-	}
 	master_maintain(m);
 	return 0;
 }
@@ -268,7 +286,7 @@ master_run(const struct master_args *a)
 		notify = detach();
 	no_cores();
 	m.env_file = absolute(a->env_file);
-	m.control_fd = -1;
+	m.control_fd = m.client_fd = -1;
 	m.started_ms = clock_mono_ms();
 	strongroom_init(&m.room);
 	if (a->check) {

@@ -26,6 +26,7 @@
 #define REMIND_MS		500
 #define BRAKE_MIN_MS		1000
 #define BRAKE_MAX_MS		60000
+#define YOUNG_MS		10000	/* of keeper and registrar */
 #define BATCH_MAX		32
 #define SHRINK_EVERY_MS		1000
 
@@ -49,6 +50,10 @@ become(struct master *m, enum proc_role role, struct score *row, int fd)
 
 	if (m->control_fd >= 0)
 		(void)close(m->control_fd);
+	/* A reload forks while plugwayctl waits for the end of its
+	 * connection. */
+	if (m->client_fd >= 0)
+		(void)close(m->client_fd);
 	h->self = row;
 	h->secrets_fd = fd;
 	child_enter(h, role, &m->ids);
@@ -132,6 +137,17 @@ brake_on(struct master *m, enum proc_role role)
 	    proc_role_name(role), b->delay_ms);
 }
 
+/* Has this child shown that its role can work here? */
+static bool
+proved_itself(const struct child *c, const struct score *row)
+{
+	if (!c->ready)
+		return false;
+	if (c->role == PROC_WORKER)
+		return __atomic_load_n(&row->requests, __ATOMIC_RELAXED) > 0;
+	return clock_mono_ms() - c->started_ms > YOUNG_MS;
+}
+
 static void
 buried(struct master *m, struct child *c, struct score *row, int status)
 {
@@ -149,8 +165,7 @@ buried(struct master *m, struct child *c, struct score *row, int status)
 		    WEXITSTATUS(status) : 0), LOG_N("requests", served));
 		counters_add(m->h.counters, roles[c->role].died, 1);
 		/* Somebody who kills from outside says nothing of us. */
-		if (!killed && (!c->ready || (c->role == PROC_WORKER &&
-		    served == 0)))
+		if (!killed && !proved_itself(c, row))
 			brake_on(m, c->role);
 	}
 	scoreboard_clear(row);
@@ -246,7 +261,6 @@ master_wait_ready(struct master *m, int row, int ms)
 	while (m->child[row].pid == pid) {
 		if (is_ready(m, (size_t)row)) {
 			m->child[row].ready = true;
-			m->brake[m->child[row].role].delay_ms = 0;
 			return 0;
 		}
 		if (clock_mono_ms() >= deadline || signals_quit) {
@@ -271,15 +285,17 @@ look_after(struct master *m)
 
 		if (c->pid == 0)
 			continue;
-		if (!c->ready && is_ready(m, i)) {
+		if (!c->ready && is_ready(m, i))
 			c->ready = true;
-			m->brake[c->role].delay_ms = 0;
-		} else if (!c->ready && now - c->started_ms > READY_MS) {
+		else if (!c->ready && now - c->started_ms > READY_MS) {
 			log_errorx("%s[%ld] was not ready in time",
 			    proc_role_name(c->role), (long)c->pid);
 			brake_on(m, c->role);
 			master_signal(m, (int)i, SIGKILL);
 		}
+		if (m->brake[c->role].delay_ms != 0 &&
+		    proved_itself(c, scoreboard_row(m->h.scores, i)))
+			m->brake[c->role].delay_ms = 0;
 		if (c->term_ms != 0 && now - c->term_ms > REMIND_MS)
 			master_signal(m, (int)i, SIGTERM);
 	}

@@ -194,7 +194,9 @@ master_serve_control(struct master *m)
 
 	while (m->control_fd >= 0 &&
 	    (fd = accept4(m->control_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		m->client_fd = fd;
 		serve_client(m, fd);
+		m->client_fd = -1;
 		(void)close(fd);
 	}
 }

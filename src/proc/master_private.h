@@ -43,6 +43,9 @@ struct master {
 	const char	*env_file;
 	char		*control_path;
 	int		 control_fd;
+	/* Who started the daemon waits at the other end; -1: nobody. */
+	int		 notify_fd;
+	int		 client_fd;	/* of plugwayctl, being served; -1 */
 	struct child	*child;		/* one per scoreboard row */
 	size_t		 n_rows;
 	struct brake	 brake[PROC_ROLE_MAX];
@@ -66,6 +69,8 @@ void	 master_signal(struct master *, int row, int sig);
  * generation `but` (0: all). */
 void	 master_signal_all(struct master *, enum proc_role, uint32_t but,
 	    int sig);
+/* Ends all of one generation at once. */
+void	 master_kill_generation(struct master *, uint32_t generation);
 size_t	 master_count(const struct master *, enum proc_role);
 /* Starts what is missing, kills what is not ready in time, reminds
  * those who were told to go, scales the workers. */

@@ -21,7 +21,9 @@
 #define FIRST_BYTES_MS	2000
 #define HEAD_MS		5000
 #define READ_MS		10000
+#define BODY_MS		30000
 #define DRAIN_MAX	(64u * 1024 * 1024)
+#define DRAIN_MS	10000
 
 struct serve {
 	const struct serve_conf *conf;
@@ -81,7 +83,7 @@ serve_one(struct serve *s)
 	dispatch(s->dispatcher, &req, parsed, &res, w, &done);
 	score_set_state(s->gw->self, PROC_CLOSING);
 	if (!res.head_sent)
-		fcgi_drain(s->fcgi, DRAIN_MAX);
+		fcgi_drain(s->fcgi, DRAIN_MAX, DRAIN_MS);
 	response_send(&res, &req, w);
 	fcgi_finish(s->fcgi, res.client_gone);
 	observe(s, &req, &res, &done);
@@ -99,7 +101,7 @@ serve_run(const struct serve_conf *conf)
 	const struct fcgi_conf fc = {
 		.listen_fd = conf->listen_fd,
 		.first_bytes_ms = FIRST_BYTES_MS, .head_ms = HEAD_MS,
-		.read_ms = READ_MS,
+		.read_ms = READ_MS, .body_ms = BODY_MS,
 		.write_ms = (int)settings_ms(gw->settings, SET_CLIENT_STALL),
 	};
 	struct serve s = { .conf = conf, .gw = gw };
