@@ -205,7 +205,7 @@ key_echo(struct run *r, struct proxy_result *ret)
 
 /* A complete 2xx that is not a stream. */
 static int
-finish_success(struct run *r, struct proxy_result *ret)
+finish_success(struct run *r)
 {
 	struct response *res = r->response;
 	struct jsonscan scan;
@@ -215,9 +215,6 @@ finish_success(struct run *r, struct proxy_result *ret)
 		headers_json(res, 204);
 		return 204;
 	}
-	if (memmem(buf_str(&res->body), res->body.len, r->key.plain,
-	    r->key.len) != NULL)
-		return key_echo(r, ret);
 	if (r->encoded || !upstream_is_json(r->content_type) ||
 	    jsonscan_text(&scan, NULL, 0, buf_str(&res->body),
 	    res->body.len) != 0)
@@ -243,13 +240,13 @@ finish_answer(struct run *r, const struct httpc_result *result,
 	};
 	struct upstream_verdict verdict;
 
+	if (memmem(buf_str(&res->body), res->body.len, r->key.plain,
+	    r->key.len) != NULL)
+		return key_echo(r, ret);
 	upstream_map(&answer, r->call->request->arena, &verdict);
 	if (verdict.problem == PROBLEM_NONE)
-		return finish_success(r, ret);
+		return finish_success(r);
 	ret->repair = verdict.key_refused;
-	if (verdict.detail != NULL &&
-	    strstr(verdict.detail, (const char *)r->key.plain) != NULL)
-		return key_echo(r, ret);
 	return call_problem(res, &verdict);
 }
 
