@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/xmalloc.h"
 #include "http/fcgi.h"
 
@@ -39,6 +40,8 @@ struct fcgi {
 	bool			 open;		/* a request is being served */
 	bool			 body_done;	/* read to its end */
 	bool			 body_bad;
+	int64_t			 body_wait_ms;	/* spent waiting for it */
+	uint64_t		 body_bytes;
 	bool			 broken;	/* a write failed */
 };
 
@@ -120,6 +123,32 @@ flush_bytes(void *arg)
 }
 
 /*
+ * Waits for the next piece of the body: 1, 0 at the end, -1.  A byte
+ * now and then would hold the worker for days, so the waits are added
+ * up; what the upstream takes its time for is not among them.
+ */
+static int
+fill_body(struct fcgi *f)
+{
+	FCGX_Stream *in = f->request.in;
+	int64_t start = clock_mono_ms();
+	int c = FCGX_GetChar(in);
+
+	f->body_wait_ms += clock_mono_ms() - start;
+	if (c == EOF && FCGX_GetError(in) == 0 && FCGX_HasSeenEOF(in) == EOF) {
+		f->body_done = true;
+		return 0;
+	}
+	if (c == EOF || f->body_wait_ms > f->conf.body_ms +
+	    (int64_t)(f->body_bytes * 1000 / FCGI_BODY_RATE)) {
+		f->body_bad = true;
+		return -1;
+	}
+	(void)FCGX_UnGetChar(c, in);
+	return 1;
+}
+
+/*
  * At most n bytes that are there now; waits only when there are none.
  * FCGX_GetStr would wait until all n have come.
  */
@@ -129,30 +158,20 @@ read_bytes(void *arg, char *ret, size_t n)
 	struct fcgi *f = arg;
 	FCGX_Stream *in = f->request.in;
 	size_t have;
-	int c;
+	int rc;
 
 	if (f->body_bad)
 		return -1;
 	if (f->body_done || n == 0)
 		return 0;
-	if (in->rdNext == in->stop) {
-		c = FCGX_GetChar(in);
-		if (c == EOF) {
-			if (FCGX_GetError(in) != 0 ||
-			    FCGX_HasSeenEOF(in) != EOF) {
-				f->body_bad = true;
-				return -1;
-			}
-			f->body_done = true;
-			return 0;
-		}
-		(void)FCGX_UnGetChar(c, in);
-	}
+	if (in->rdNext == in->stop && (rc = fill_body(f)) <= 0)
+		return rc;
 	have = (size_t)(in->stop - in->rdNext);
 	if (have > n)
 		have = n;
 	memcpy(ret, in->rdNext, have);
 	in->rdNext += have;
+	f->body_bytes += have;
 	return (ssize_t)have;
 }
 
@@ -239,11 +258,13 @@ begins_well(const struct fcgi *f, int fd)
 		if (now >= deadline)
 			return false;
 		/* Some bytes but not all: POLLIN is true at once, so look
-		 * again a little later instead. */
+		 * again a little later instead.  No more comes after a
+		 * hang-up. */
 		wait = n > 0 ? 5 : (int)(deadline - now);
 		if (n > 0)
 			p.events = POLLRDHUP;
-		(void)poll(&p, 1, wait);
+		if (poll(&p, 1, wait) > 0 && n > 0)
+			return false;
 	}
 	return head[0] == FCGI_VERSION && head[1] == FCGI_TYPE_BEGIN &&
 	    (head[2] != 0 || head[3] != 0);
@@ -258,6 +279,13 @@ take_connection(struct fcgi *f)
 	do
 		fd = accept4(f->conf.listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && errno == EINTR);
+	if (fd == -1 && (errno == EMFILE || errno == ENFILE ||
+	    errno == ENOMEM || errno == ENOBUFS)) {
+		/* Nothing here can help; do not spin. */
+		log_warn("accept");
+		(void)poll(NULL, 0, 100);
+		errno = ENFILE;
+	}
 	if (fd == -1)
 		return -1;
 	set_timeout(fd, SO_RCVTIMEO, f->conf.read_ms);
@@ -285,6 +313,8 @@ read_params(struct fcgi *f)
 	}
 	f->open = true;
 	f->body_done = f->body_bad = f->broken = false;
+	f->body_wait_ms = 0;
+	f->body_bytes = 0;
 	return 1;
 }
 
@@ -359,17 +389,8 @@ fcgi_next(struct fcgi *f, const sigset_t *wait_mask, int timeout_ms)
 			return 0;
 		fd = take_connection(f);
 	}
-	if (fd == -1) {
-		/* Somebody else was quicker, or descriptors are short: do
-		 * not spin in the latter case. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-		    errno == ENOBUFS) {
-			log_warn("accept");
-			(void)poll(NULL, 0, 100);
-			return -1;
-		}
-		return 0;
-	}
+	if (fd == -1)
+		return 0;	/* somebody else was quicker */
 	if (!begins_well(f, fd)) {
 		(void)close(fd);
 		return -1;
@@ -404,13 +425,29 @@ fcgi_writer(struct fcgi *f)
 }
 
 void
-fcgi_drain(struct fcgi *f, uint64_t max)
+fcgi_drain(struct fcgi *f, uint64_t max, int ms)
 {
+	int64_t deadline = clock_mono_ms() + ms;
 	char block[16384];
 	ssize_t n;
 
-	while (max > 0 && (n = read_bytes(f, block, sizeof(block))) > 0)
+	if (f->body_done || f->body_bad)
+		return;
+	set_timeout(f->request.ipcFd, SO_RCVTIMEO, ms);
+	while (max > 0 && (n = read_bytes(f, block, sizeof(block))) > 0 &&
+	    clock_mono_ms() < deadline)
 		max -= (uint64_t)n < max ? (uint64_t)n : max;
+	set_timeout(f->request.ipcFd, SO_RCVTIMEO, f->conf.read_ms);
+}
+
+/* Tokens came in them; libfcgi would free them as they are. */
+static void
+wipe_params(struct fcgi *f)
+{
+	char **p;
+
+	for (p = f->request.envp; *p != NULL; p++)
+		wipe(*p, strlen(*p));
 }
 
 void
@@ -423,8 +460,12 @@ fcgi_finish(struct fcgi *f, bool abort)
 	/* Without the linger only when nothing is left to read: closing
 	 * with unread input resets the connection, and the web server
 	 * would lose the answer. */
+	wipe_params(f);
 	f->request.keepConnection = keep;
 	f->request.detached = f->body_done || abort;
+	/* Whoever does not read any more is not waited for again. */
+	if (abort || f->broken)
+		(void)shutdown(f->request.ipcFd, SHUT_RDWR);
 	deadline_set(f->request.ipcFd, f->conf.write_ms);
 	FCGX_Finish_r(&f->request);
 	deadline_set(-1, 0);

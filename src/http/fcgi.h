@@ -29,8 +29,12 @@ struct fcgi_conf {
 	int	 first_bytes_ms;	/* connect and say nothing */
 	int	 head_ms;		/* all parameters, from the accept */
 	int	 read_ms;		/* a gap in the request body */
+	/* Waiting for the whole body, and a second more for every
+	 * FCGI_BODY_RATE bytes that came. */
+	int	 body_ms;
 	int	 write_ms;		/* the client takes nothing */
 };
+#define FCGI_BODY_RATE	4096
 
 /* Once per program, before the fork; takes over SIGPIPE. */
 void	 fcgi_init(void);
@@ -51,9 +55,11 @@ char	*const *fcgi_params(const struct fcgi *);
 /* 0, or -1 when they are too many or too large. */
 int	 fcgi_params_check(const struct fcgi *);
 const struct http_writer *fcgi_writer(struct fcgi *);
-/* Reads what is left of the request body, at most max bytes. */
-void	 fcgi_drain(struct fcgi *, uint64_t max);
-/* The answer is complete (or given up: abort). */
+/* Reads what is left of the request body, at most max bytes and for
+ * about ms. */
+void	 fcgi_drain(struct fcgi *, uint64_t max, int ms);
+/* The answer is complete (or given up: abort).  The parameters are
+ * overwritten and gone. */
 void	 fcgi_finish(struct fcgi *, bool abort);
 /* True while a kept connection waits for its next request. */
 bool	 fcgi_has_kept(const struct fcgi *);
