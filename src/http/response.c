@@ -22,8 +22,9 @@ response_init(struct response *r, size_t max_body)
 void
 response_free(struct response *r)
 {
-	buf_free(&r->head);
-	buf_free(&r->body);
+	/* Tokens go out in both. */
+	buf_wipe(&r->head);
+	buf_wipe(&r->body);
 }
 
 int
@@ -129,11 +130,38 @@ response_send_head(struct response *r, const struct request *req,
 	return rc;
 }
 
+/* Of the answer that a handler had begun these would tell something
+ * wrong about the error's body. */
+static void
+drop_body_fields(struct buf *head)
+{
+	static const char *const fields[] = { "Content-Type:",
+	    "Content-Encoding:", "Content-Security-Policy:",
+	    "Cache-Control:", "ETag:", "Location:" };
+	size_t at = 0, i, n;
+
+	while (at < head->len) {
+		char *line = head->data + at;
+
+		n = (size_t)(strstr(line, "\r\n") - line) + 2;
+		for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+			if (strncmp(line, fields[i], strlen(fields[i])) == 0)
+				break;
+		if (i == sizeof(fields) / sizeof(fields[0])) {
+			at += n;
+			continue;
+		}
+		memmove(line, line + n, head->len - at - n + 1);
+		head->len -= n;
+	}
+}
+
 static void
 problem_headers(struct response *r)
 {
 	const char *error;
 
+	drop_body_fields(&r->head);
 	(void)response_header(r, "Content-Type", "application/json");
 	(void)response_header(r, "Cache-Control", "no-store");
 	if (r->retry_after_s > 0)
