@@ -4,8 +4,6 @@
  * The bytes are never printed again: json-c is used to read single
  * values only, after jsonscan found the text to be strict JSON.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,26 +26,47 @@ is_json_type(const char *type)
 	return *type == '\0' || *type == ';';
 }
 
+#define PIECE	8192
+
+/* Room for a byte at least; into->max is one above what is allowed. */
+static int
+make_room(struct buf *into)
+{
+	size_t left = into->max - into->len, want = into->len / 2 + PIECE;
+
+	if (into->cap > into->len + 1)
+		return 0;
+	if (left == 0)
+		return -1;
+	return buf_reserve(into, want < left ? want : left);
+}
+
+static enum problem
+check_length(const struct request *req, uint64_t got)
+{
+	return req->content_length >= 0 &&
+	    (uint64_t)req->content_length != got ? PROBLEM_BODY_LENGTH :
+	    PROBLEM_NONE;
+}
+
 /* Reads the body to its end.  0, or the problem. */
 static enum problem
 read_all(struct call *c, uint64_t max, struct buf *into)
 {
 	const struct http_writer *w = c->writer;
-	const struct request *req = c->req;
+	int64_t declared = c->req->content_length;
 	ssize_t n;
 
-	if (req->content_length >= 0 && (uint64_t)req->content_length > max)
+	if (declared >= 0 && (uint64_t)declared > max)
 		return PROBLEM_TOO_LARGE;
-	if (req->content_length > 0 &&
-	    buf_reserve(into, (size_t)req->content_length) != 0)
+	/* One more, so that the end is seen without growing. */
+	if (declared > 0 && buf_reserve(into, (size_t)declared + 1) != 0)
 		return PROBLEM_TOO_LARGE;
 	for (;;) {
-		if (into->cap - into->len < 8192 && buf_reserve(into,
-		    into->len == 0 ? 8192 : into->len / 2 + 8192) != 0 &&
-		    into->len == into->max)
+		if (make_room(into) != 0)
 			return PROBLEM_TOO_LARGE;
 		n = w->read(w->arg, into->data + into->len,
-		    into->cap - into->len);
+		    into->cap - 1 - into->len);
 		if (n < 0)
 			return PROBLEM_BODY_LENGTH;
 		if (n == 0)
@@ -56,10 +75,26 @@ read_all(struct call *c, uint64_t max, struct buf *into)
 		if (into->len > max)
 			return PROBLEM_TOO_LARGE;
 	}
-	if (req->content_length >= 0 &&
-	    into->len != (size_t)req->content_length)
-		return PROBLEM_BODY_LENGTH;
-	return PROBLEM_NONE;
+	into->data[into->len] = '\0';
+	return check_length(c->req, into->len);
+}
+
+/* None is expected.  Its end is read all the same: only then does the
+ * connection show when the client goes away. */
+static enum problem
+skip_all(struct call *c)
+{
+	const struct http_writer *w = c->writer;
+	char piece[PIECE];
+	uint64_t got = 0;
+	ssize_t n;
+
+	while ((n = w->read(w->arg, piece, sizeof(piece))) > 0) {
+		got += (uint64_t)n;
+		if (got > BODY_SMALL_MAX)
+			return PROBLEM_TOO_LARGE;
+	}
+	return n < 0 ? PROBLEM_BODY_LENGTH : check_length(c->req, got);
 }
 
 static enum invalid
@@ -155,11 +190,14 @@ body_take(struct call *c)
 	struct buf body = BUF_INIT(max + 1);
 	enum problem problem;
 
-	if (c->route->body == BODY_NONE)
-		return 0;
+	if (c->route->body == BODY_NONE) {
+		problem = skip_all(c);
+		return problem == PROBLEM_NONE ? 0 :
+		    response_problem(c->res, problem, NULL);
+	}
 	problem = read_all(c, max, &body);
 	if (problem != PROBLEM_NONE) {
-		buf_free(&body);
+		buf_wipe(&body);
 		return response_problem(c->res, problem, NULL);
 	}
 	req->body = body.data;
@@ -217,24 +255,72 @@ call_zero_one(const struct call *c, const char *name, int def)
 	return v == NULL ? def : v->value[0] == '1';
 }
 
+/*
+ * Reads `form`, in which each # is a digit and each @ ends a number
+ * (returned in ret[], in order): the text behind it, or NULL.
+ */
+static const char *
+take_digits(const char *s, const char *form, int *ret)
+{
+	int n = 0;
+
+	for (; *form != '\0'; form++) {
+		if (*form == '@') {
+			*ret++ = n;
+			n = 0;
+			continue;
+		}
+		if (*form != '#' ? *s != *form : *s < '0' || *s > '9')
+			return NULL;
+		if (*form == '#')
+			n = n * 10 + (*s - '0');
+		s++;
+	}
+	return s;
+}
+
+static int
+days_of(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31,
+	    30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return month < 1 || month > 12 ? 0 :
+	    days[month - 1] + (month == 2 && leap);
+}
+
+/* Z, an offset, or nothing; a + that was not escaped has become a
+ * space. */
+static bool
+is_zone(const char *s)
+{
+	int t[2];
+
+	if (*s == '\0' || strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
+		return true;
+	if (*s != '+' && *s != '-' && *s != ' ')
+		return false;
+	s = take_digits(s + 1, "##@:##@", t);
+	return s != NULL && *s == '\0' && t[0] <= 23 && t[1] <= 59;
+}
+
 /* YYYY-MM-DD, or RFC 3339 with optional fraction and zone. */
 static bool
 is_date(const char *s)
 {
-	int y, m, d, h, min, sec, n = 0;
+	int d[3], t[3];
 
-	if (sscanf(s, "%4d-%2d-%2d%n", &y, &m, &d, &n) != 3 || n != 10 ||
-	    m < 1 || m > 12 || d < 1 || d > 31)
+	s = take_digits(s, "####@-##@-##@", d);
+	if (s == NULL || d[2] < 1 || d[2] > days_of(d[0], d[1]))
 		return false;
-	s += n;
 	if (*s == '\0')
 		return true;
-	n = 0;
-	if ((*s != 'T' && *s != 't' && *s != ' ') ||
-	    sscanf(s + 1, "%2d:%2d:%2d%n", &h, &min, &sec, &n) != 3 ||
-	    n != 8 || h > 23 || min > 59 || sec > 60)
+	if (*s != 'T' && *s != 't' && *s != ' ')
 		return false;
-	s += 9;
+	s = take_digits(s + 1, "##@:##@:##@", t);
+	if (s == NULL || t[0] > 23 || t[1] > 59 || t[2] > 60)
+		return false;
 	if (*s == '.') {
 		size_t digits = strspn(s + 1, "0123456789");
 
@@ -242,12 +328,7 @@ is_date(const char *s)
 			return false;
 		s += 1 + digits;
 	}
-	if (*s == '\0' || strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
-		return true;
-	n = 0;
-	return (*s == '+' || *s == '-' || *s == ' ') &&
-	    sscanf(s + 1, "%2d:%2d%n", &h, &min, &n) == 2 && n == 5 &&
-	    s[6] == '\0' && h <= 23 && min <= 59;
+	return is_zone(s);
 }
 
 static enum invalid
