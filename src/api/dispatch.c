@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/jsonscan.h"
+#include "base/secret.h"
 #include "base/xmalloc.h"
 
 struct dispatcher {
@@ -193,6 +194,41 @@ limit_user(struct call *c)
 	return 0;
 }
 
+/*
+ * With all workers running and busy the last one takes no work that may
+ * last: it is left to say so, and to answer health checks.
+ */
+static int
+limit_workers(struct call *c)
+{
+	const struct gateway *gw = c->gw;
+	unsigned count[PROC_STATE_MAX], total = 0;
+	int i;
+
+	if (gw->workers_max < 2 || (c->route->flags & ROUTE_NO_LIMIT) != 0 ||
+	    (c->route->who == AUTH_NONE &&
+	    (c->route->flags & ROUTE_SIGNIN) == 0))
+		return 0;
+	scoreboard_count_states(gw->shared.scores, PROC_WORKER,
+	    gw->self->generation, count);
+	for (i = PROC_STARTING; i < PROC_STATE_MAX; i++)
+		total += count[i];
+	if (count[PROC_IDLE] + count[PROC_STARTING] > 0 ||
+	    total < gw->workers_max)
+		return 0;
+	return slow_down(c, PROBLEM_OVERLOADED, CNT_REJECT_OVERLOAD, 1000);
+}
+
+/* Of all workers, as a share, but never none. */
+static bool
+streams_full(const struct gateway *gw)
+{
+	size_t most = gw->workers_max * gw->stream_share / 100;
+
+	return gw->stream_share != 0 && scoreboard_count_streams(
+	    gw->shared.scores) > (most > 0 ? most : 1);
+}
+
 static int
 limit_streams(struct call *c)
 {
@@ -209,8 +245,7 @@ limit_streams(struct call *c)
 	if (gw->user_streams != 0 && streams >= gw->user_streams)
 		return slow_down(c, PROBLEM_STREAMS, CNT_REJECT_CONCURRENCY,
 		    2000);
-	if (gw->stream_share != 0 && scoreboard_count_streams(
-	    gw->shared.scores) * 100 > gw->workers_max * gw->stream_share)
+	if (streams_full(gw))
 		return slow_down(c, PROBLEM_OVERLOADED, CNT_REJECT_OVERLOAD,
 		    1000);
 	return 0;
@@ -220,7 +255,7 @@ static void
 run(struct call *c)
 {
 	if (limit_address(c) != 0 || authenticate(c) != 0 ||
-	    limit_user(c) != 0)
+	    limit_user(c) != 0 || limit_workers(c) != 0)
 		return;
 	score_set_state(c->gw->self, PROC_READING);
 	if (body_take(c) != 0) {
@@ -267,6 +302,10 @@ dispatch(struct dispatcher *d, struct request *req, enum problem parsed,
 	    __ATOMIC_RELAXED);
 	run(&c);
 	ret->user_id = c.who.user_id;
+	/* Small ones hold codes, passwords, tokens; what a large one took
+	 * goes back to the system. */
+	if (req->body != NULL && req->body_len <= BODY_SMALL_MAX)
+		wipe(req->body, req->body_len);
 	free(req->body);
 	req->body = NULL;
 }
