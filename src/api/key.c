@@ -100,6 +100,7 @@ remember_state(struct call *c)
 	if (json_object_object_get_ex(root, "data", &data) &&
 	    json_object_object_get_ex(data, "state", &state) &&
 	    json_object_is_type(state, json_type_string) &&
+	    json_object_get_string_len(state) > 0 &&
 	    json_object_get_string_len(state) <= STATE_MAX) {
 		hash_state(json_object_get_string(state), hash);
 		rc = 0;
@@ -134,29 +135,55 @@ key_handle_authorize(struct call *c)
 	return remember_state(c);
 }
 
-/* The state in a callback URL, decoded; NULL when there is none. */
+/* One side of a query parameter, decoded; NULL when malformed. */
 static const char *
-state_of_url(struct call *c, const char *url)
+decode_part(struct call *c, const char *s, size_t n)
 {
-	const char *p = strchr(url, '?');
-	char *ret;
-	size_t n;
+	char *ret = arena_strndup(c->req->arena, s, n), *plus;
 	ssize_t len;
 
-	while (p != NULL && strncmp(p + 1, "state=", 6) != 0)
-		p = strchr(p + 1, '&');
-	if (p == NULL)
-		return NULL;
-	p += 7;
-	n = strcspn(p, "&#");
-	if (n == 0 || n > STATE_MAX)
-		return NULL;
-	ret = arena_alloc(c->req->arena, n + 1);
-	len = percent_decode(p, n, ret);
-	if (len <= 0)
+	while ((plus = strchr(ret, '+')) != NULL)
+		*plus = ' ';
+	len = percent_decode(ret, n, ret);
+	if (len < 0)
 		return NULL;
 	ret[len] = '\0';
 	return ret;
+}
+
+/*
+ * The state in a callback URL, decoded; NULL when there is none.  What
+ * the upstream's parser could read as another state than ours does (two
+ * of them, a name in other spelling, characters that parsers leave out)
+ * is refused: the check below must be of the one that counts.
+ */
+static const char *
+state_of_url(struct call *c, const char *url)
+{
+	const char *found = NULL, *p, *end = url + strcspn(url, "#");
+
+	for (p = url; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return NULL;
+	p = memchr(url, '?', (size_t)(end - url));
+	while (p != NULL && p < end) {
+		size_t n = strcspn(++p, "&#"), name_len = strcspn(p, "=&#");
+		const char *name = decode_part(c, p, name_len);
+
+		if (name == NULL)
+			return NULL;
+		if (strcmp(name, "state") == 0) {
+			if (found != NULL || name_len == n ||
+			    n - name_len - 1 > STATE_MAX)
+				return NULL;
+			found = decode_part(c, p + name_len + 1,
+			    n - name_len - 1);
+			if (found == NULL || *found == '\0')
+				return NULL;
+		}
+		p += n;
+	}
+	return found;
 }
 
 int
