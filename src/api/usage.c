@@ -3,6 +3,7 @@
  * one.  Upstream numbers come as strings ("1.5000"); where the interface
  * promises a number it is parsed here.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,15 +66,27 @@ member(struct json_object *o, const char *name)
 	return json_object_object_get_ex(o, name, &v) ? v : NULL;
 }
 
-/* A number that the upstream may have written as a string. */
+/* A number that the upstream may have written as a string; JSON knows
+ * no infinity. */
 static double
 number(struct json_object *v)
 {
+	double n;
+
 	if (v == NULL)
 		return 0;
-	if (json_object_is_type(v, json_type_string))
-		return strtod(json_object_get_string(v), NULL);
-	return json_object_get_double(v);
+	n = json_object_is_type(v, json_type_string) ?
+	    strtod(json_object_get_string(v), NULL) :
+	    json_object_get_double(v);
+	return isfinite(n) ? n : 0;
+}
+
+static struct json_object *
+integer_object(struct json_object *v)
+{
+	double n = number(v);
+
+	return json_object_new_int64(fabs(n) < 1e15 ? (int64_t)n : 0);
 }
 
 static struct json_object *
@@ -102,14 +115,16 @@ static int
 answer(struct call *c, struct json_object *data)
 {
 	struct json_object *root = json_object_new_object();
+	int rc;
 
 	json_object_object_add(root, "success", json_object_new_boolean(1));
 	json_object_object_add(root, "data", data);
 	response_json(c->res, 200);
-	buf_puts(&c->res->body, json_object_to_json_string_ext(root,
+	rc = buf_puts(&c->res->body, json_object_to_json_string_ext(root,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(root);
-	return 0;
+	return rc == 0 ? 0 : response_problem(c->res,
+	    PROBLEM_UPSTREAM_ERROR, NULL);
 }
 
 static struct json_object *
@@ -148,40 +163,65 @@ usage_handle_quotas(struct call *c)
 	return status;
 }
 
-/* The quotas of up to HTTPC_PARALLEL_MAX accounts at once. */
+/* An account's id as it may stand in a path; NULL: it is none, whatever
+ * the upstream says. */
+static const char *
+account_id(struct json_object *account)
+{
+	struct json_object *v = member(account, "cookie_id");
+	const char *id = v != NULL ? json_object_get_string(v) : "";
+	size_t n = strlen(id);
+
+	return n > 0 && n <= 128 && strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789_-") == n ? id : NULL;
+}
+
+/* The quotas of at most HTTPC_PARALLEL_MAX accounts at once. */
 static int
-add_quotas(struct call *c, struct json_object *accounts, size_t first,
-    size_t n)
+add_quotas(struct call *c, struct json_object *const *accounts, size_t n)
 {
 	struct proxy_part parts[HTTPC_PARALLEL_MAX];
 	struct proxy_route routes[HTTPC_PARALLEL_MAX];
 	struct json_object *roots[HTTPC_PARALLEL_MAX];
-	struct buf id = BUF_INIT(1024);
 	size_t i;
 	int status;
 
 	memset(parts, 0, sizeof(parts));
 	for (i = 0; i < n; i++) {
-		struct json_object *v = member(json_object_array_get_idx(
-		    accounts, first + i), "cookie_id");
-		const char *text = v != NULL ? json_object_get_string(v) : "";
-
-		buf_reset(&id);
-		buf_percent(&id, text, strlen(text));
 		routes[i] = (struct proxy_route){ "GET", arena_printf(
-		    c->req->arena, "/api/accounts/%s/quotas", buf_str(&id)),
-		    UPSTREAM_ACCOUNTS, PROXY_JSON };
+		    c->req->arena, "/api/accounts/%s/quotas",
+		    account_id(accounts[i])), UPSTREAM_ACCOUNTS, PROXY_JSON };
 		parts[i].route = &routes[i];
 		parts[i].optional = true;
 	}
-	buf_free(&id);
 	status = fetch(c, parts, roots, n);
 	for (i = 0; i < n; i++) {
 		if (status == 0)
-			json_object_object_add(json_object_array_get_idx(
-			    accounts, first + i), "quotas",
+			json_object_object_add(accounts[i], "quotas",
 			    or_empty(data_of(roots[i])));
 		json_object_put(roots[i]);
+	}
+	return status;
+}
+
+/* Every account of the list gets its quotas; an entry that is no
+ * account stays as it is. */
+static int
+add_all_quotas(struct call *c, struct json_object *list)
+{
+	struct json_object *batch[HTTPC_PARALLEL_MAX];
+	size_t i, n = 0, total = length(list);
+	int status = 0;
+
+	if (total > ACCOUNTS_MAX)
+		total = ACCOUNTS_MAX;
+	for (i = 0; status == 0 && i < total; i++) {
+		batch[n] = json_object_array_get_idx(list, i);
+		n += account_id(batch[n]) != NULL;
+		if (n == HTTPC_PARALLEL_MAX || (n > 0 && i + 1 == total)) {
+			status = add_quotas(c, batch, n);
+			n = 0;
+		}
 	}
 	return status;
 }
@@ -191,18 +231,11 @@ usage_handle_accounts(struct call *c)
 {
 	struct proxy_part part = { .route = &accounts_route };
 	struct json_object *root, *accounts;
-	size_t i, n, total;
 	int status = fetch(c, &part, &root, 1);
 
 	accounts = data_of(root);
-	total = length(accounts);
-	if (total > ACCOUNTS_MAX)
-		total = ACCOUNTS_MAX;
-	for (i = 0; status == 0 && i < total; i += n) {
-		n = total - i < HTTPC_PARALLEL_MAX ? total - i :
-		    HTTPC_PARALLEL_MAX;
-		status = add_quotas(c, accounts, i, n);
-	}
+	if (status == 0)
+		status = add_all_quotas(c, accounts);
 	if (status == 0)
 		status = answer(c, or_empty(accounts));
 	json_object_put(root);
@@ -306,8 +339,7 @@ quotas_by_model(struct json_object *list)
 		json_object_object_add(row, "total_quota",
 		    number_object(member(q, "total_quota")));
 		json_object_object_add(row, "available_cookies",
-		    json_object_new_int64((int64_t)number(member(q,
-		    "available_cookies"))));
+		    integer_object(member(q, "available_cookies")));
 		for (k = 0; k < 2; k++)
 			json_object_object_add(row, copied[k],
 			    json_object_get(member(q, copied[k])));
