@@ -94,8 +94,11 @@ void
 proxied_after(struct call *c, const struct proxy_result *result)
 {
 	const struct gateway_shared *shared = &c->gw->shared;
+	int64_t now = clock_wall_us();
 
-	tenantcache_used(shared->cache, c->who.user_id, clock_wall_us());
+	tenantcache_used(shared->cache, c->who.user_id, now);
+	if (c->who.by_key)
+		tenantcache_used(shared->cache, c->who.apikey_slot, now);
 	if (result->repair) {
 		log_warnx("upstream refused the key of user %llu",
 		    (unsigned long long)c->who.user_id);

@@ -98,18 +98,34 @@ by_token(const struct principal_tools *t, const char *token,
 	return result;
 }
 
-static bool
-cached_key(const struct principal_tools *t, const unsigned char *hash,
+/* Whose key it is: an ask_status; what is held serves for a while when
+ * nobody answers. */
+static int
+find_key(const struct principal_tools *t, const unsigned char *hash,
     struct apikey_entry *ret)
 {
 	int64_t now = clock_mono_ms();
+	bool held = apikeycache_get(t->cache, hash, ret) == 1;
+	bool young = held && now - ret->loaded_ms < t->max_stale_ms;
+	struct ask_answer answer;
+	struct apikey_entry entry;
+	int status;
 
-	if (apikeycache_get(t->cache, hash, ret) != 1)
-		return false;
-	if (now < ret->fresh_until_ms)
-		return true;
-	return counters_gauge(t->counters, GAUGE_DB_OK) == 0 &&
-	    now - ret->loaded_ms < t->max_stale_ms;
+	if ((held && now < ret->fresh_until_ms) || (young &&
+	    counters_gauge(t->counters, GAUGE_DB_OK) == 0))
+		return ASK_OK;
+	status = ask_apikey(t->self, t->keeper_fd, hash, t->ask_ms, &answer);
+	if (status == ASK_OK &&
+	    apikeycache_decode(&answer.tenant, &entry) == 0 &&
+	    memcmp(entry.hash, hash, sizeof(entry.hash)) == 0) {
+		*ret = entry;
+		return ASK_OK;
+	}
+	if (status == ASK_ABSENT)
+		return ASK_ABSENT;
+	if (status == ASK_TIMED_OUT)
+		counters_add(t->counters, CNT_ASK_TIMEOUT, 1);
+	return young ? ASK_OK : ASK_UNAVAILABLE;
 }
 
 static enum principal_result
@@ -117,29 +133,27 @@ by_key(const struct principal_tools *t, const char *key,
     struct principal *ret)
 {
 	unsigned char hash[APIKEY_HASH_LEN];
-	struct ask_answer answer;
 	struct apikey_entry entry;
-	int status;
 
 	if (strlen(key) > APIKEY_MAX)
 		return PRINCIPAL_KEY_INVALID;
 	principal_apikey_hash(key, hash);
-	if (!cached_key(t, hash, &entry)) {
-		status = ask_apikey(t->self, t->keeper_fd, hash, t->ask_ms,
-		    &answer);
-		if (status == ASK_ABSENT)
-			return PRINCIPAL_KEY_INVALID;
-		if (status != ASK_OK)
-			return PRINCIPAL_UNAVAILABLE;
-		if (apikeycache_decode(&answer.tenant, &entry) != 0 ||
-		    memcmp(entry.hash, hash, sizeof(hash)) != 0)
-			return PRINCIPAL_UNAVAILABLE;
+	switch (find_key(t, hash, &entry)) {
+	case ASK_OK:
+		break;
+	case ASK_ABSENT:
+		return PRINCIPAL_KEY_INVALID;
+	default:
+		return PRINCIPAL_UNAVAILABLE;
 	}
+	if (entry.config_type >= CONFIG_TYPE_MAX)
+		return PRINCIPAL_UNAVAILABLE;	/* of no store of ours */
 	if (!entry.active)
 		return PRINCIPAL_KEY_DISABLED;
 	ret->by_key = true;
 	ret->user_id = entry.user_id;
 	ret->apikey_id = entry.apikey_id;
+	ret->apikey_slot = apikeycache_slot(hash);
 	ret->config_type = (enum config_type)entry.config_type;
 	if (principal_tenant(t, ret->user_id, false, &ret->tenant) != 0)
 		return PRINCIPAL_UNAVAILABLE;

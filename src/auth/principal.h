@@ -54,6 +54,7 @@ struct principal {
 	uint64_t	 user_id;
 	bool		 by_key;
 	uint64_t	 apikey_id;	/* by_key */
+	uint64_t	 apikey_slot;	/* by_key: for tenantcache_used() */
 	enum config_type config_type;	/* by_key */
 	struct jwt_claims claims;	/* not by_key */
 	struct tenant	 tenant;
