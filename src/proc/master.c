@@ -75,21 +75,30 @@ open_control(struct master *m)
 	buf_free(&why);
 }
 
-/* fd 0 to 2 are taken, so that no socket of ours becomes one of them. */
+/* fd 0 to 2 are taken, so that nothing of ours becomes one of them:
+ * whoever writes to stderr would write there. */
 static void
 settle_fds(void)
 {
-	int fd = open("/dev/null", O_RDWR);
+	int fd;
 
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
 	if (fd == -1)
 		fatal("/dev/null");
-	(void)dup2(fd, 0);
-	if (fcntl(1, F_GETFD) == -1)
-		(void)dup2(fd, 1);
-	if (fcntl(2, F_GETFD) == -1)
-		(void)dup2(fd, 2);
-	if (fd > 2)
-		(void)close(fd);
+	(void)close(fd);
+}
+
+/* The socket that was handed over is held elsewhere by now. */
+static void
+leave_stdin(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd == -1 || dup2(fd, 0) == -1)
+		fatal("/dev/null");
+	(void)close(fd);
 }
 
 /* The parent of a daemon ends when the daemon says how it went. */
@@ -243,7 +252,7 @@ set_up(struct master *m, const struct master_args *a, struct buf *faults)
 	    (int)settings_int(m->room.full, SET_LISTEN_BACKLOG), faults);
 	if (m->h.listen_fd == -1)
 		return -1;
-	settle_fds();
+	leave_stdin();
 	title_init(a->argc, a->argv);
 	title_set("master", "");
 	log_set_process("master");
@@ -278,12 +287,13 @@ master_run(const struct master_args *a)
 {
 	static struct master m;
 	struct buf faults = BUF_INIT(FAULTS_MAX);
-	int notify = -1;
 
+	settle_fds();
+	m.notify_fd = -1;
 	/* Whoever handed a socket over watches this process itself. */
 	if (!a->check && !a->foreground && !sockets_inherited() &&
 	    getenv("INVOCATION_ID") == NULL)
-		notify = detach();
+		m.notify_fd = detach();
 	no_cores();
 	m.env_file = absolute(a->env_file);
 	m.control_fd = m.client_fd = -1;
@@ -303,12 +313,14 @@ master_run(const struct master_args *a)
 	log_info("plugwayd " PLUGWAY_VERSION " starts");
 	if (start_children(&m, &faults) != 0) {
 		master_signal_all(&m, PROC_ROLE_MAX, 0, SIGKILL);
+		clean_up(&m);
 		return refuse(&faults);
 	}
-	if (notify >= 0) {
-		if (write(notify, "", 1) != 1)
+	if (m.notify_fd >= 0) {
+		if (write(m.notify_fd, "", 1) != 1)
 			log_debug("nobody waits for the start");
-		(void)close(notify);
+		(void)close(m.notify_fd);
+		m.notify_fd = -1;
 	}
 	log_info("ready: %u to %u workers", m.scale.min, m.scale.max);
 	watch(&m);

@@ -26,7 +26,7 @@
 #define REMIND_MS		500
 #define BRAKE_MIN_MS		1000
 #define BRAKE_MAX_MS		60000
-#define YOUNG_MS		10000	/* of keeper and registrar */
+#define YOUNG_MS		10000
 #define BATCH_MAX		32
 #define SHRINK_EVERY_MS		1000
 
@@ -54,6 +54,8 @@ become(struct master *m, enum proc_role role, struct score *row, int fd)
 	 * connection. */
 	if (m->client_fd >= 0)
 		(void)close(m->client_fd);
+	if (m->notify_fd >= 0)
+		(void)close(m->notify_fd);
 	h->self = row;
 	h->secrets_fd = fd;
 	child_enter(h, role, &m->ids);
@@ -137,14 +139,17 @@ brake_on(struct master *m, enum proc_role role)
 	    proc_role_name(role), b->delay_ms);
 }
 
-/* Has this child shown that its role can work here? */
+/* Has this child shown that its role can work here?  A worker that
+ * waited long for its first request has: what kills it then is the
+ * request. */
 static bool
 proved_itself(const struct child *c, const struct score *row)
 {
 	if (!c->ready)
 		return false;
-	if (c->role == PROC_WORKER)
-		return __atomic_load_n(&row->requests, __ATOMIC_RELAXED) > 0;
+	if (c->role == PROC_WORKER &&
+	    __atomic_load_n(&row->requests, __ATOMIC_RELAXED) > 0)
+		return true;
 	return clock_mono_ms() - c->started_ms > YOUNG_MS;
 }
 
@@ -230,6 +235,16 @@ master_signal_all(struct master *m, enum proc_role role, uint32_t but,
 		    (role == PROC_ROLE_MAX || m->child[i].role == role) &&
 		    (but == 0 || m->child[i].generation != but))
 			master_signal(m, (int)i, sig);
+}
+
+void
+master_kill_generation(struct master *m, uint32_t generation)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_rows; i++)
+		if (m->child[i].generation == generation)
+			master_signal(m, (int)i, SIGKILL);
 }
 
 size_t

@@ -169,9 +169,10 @@ master_reload(struct master *m, struct buf *faults)
 		master_signal_all(m, PROC_ROLE_MAX, m->h.generation, SIGTERM);
 		goto out;
 	}
-	/* Whatever of the new generation runs goes; the old one serves on. */
+	/* Whatever of the new generation runs goes; the old one serves on,
+	 * and older ones go on draining. */
+	master_kill_generation(m, m->h.generation);
 	m->h.generation--;
-	master_signal_all(m, PROC_ROLE_MAX, m->h.generation, SIGKILL);
 	(void)munmap(m->h.settings, SETTINGS_MAX);
 	m->h.settings = old_image;
 	memcpy(m->room.full, old_full, SETTINGS_MAX);

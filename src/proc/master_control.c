@@ -92,9 +92,13 @@ static void
 do_reload(struct master *m, const char *arg, struct buf *b)
 {
 	struct buf faults = BUF_INIT(65536);
-	int rc = master_reload(m, &faults);
+	int rc = -1;
 
 	(void)arg;
+	if (m->stopping)
+		buf_puts(&faults, "it is stopping");
+	else
+		rc = master_reload(m, &faults);
 	if (rc != 0)
 		log_errorx("reload refused: %s", buf_str(&faults));
 	else
