@@ -81,6 +81,10 @@ relay(int client, int master)
 
 		flow_want(&up, &p[0], &p[1]);
 		flow_want(&down, &p[1], &p[0]);
+		/* A master that has hung up is always "ready": nothing is
+		 * asked of it while the web server takes its time. */
+		if (p[1].events == 0)
+			p[1].fd = -1;
 		if (poll(p, 2, -1) == -1 && errno != EINTR)
 			return;
 		/* A web server that hangs up while we wait for the answer
@@ -105,8 +109,11 @@ start_master(const struct bridge_args *a)
 		const char *argv[6] = { a->program, "--listen", a->listen };
 		int null = open("/dev/null", O_RDWR);
 
-		/* Descriptor 0 is the web server's socket, not its own. */
+		/* Descriptor 0 is the web server's socket, not its own; and
+		 * it is no service of systemd, whatever the web server is:
+		 * it returns when it is ready. */
 		(void)dup2(null, 0);
+		(void)unsetenv("INVOCATION_ID");
 		if (a->env_file != NULL) {
 			argv[3] = "--env";
 			argv[4] = a->env_file;
