@@ -57,7 +57,7 @@ class Control:
         return {"ids": [self.server.faults.add(spec) for spec in specs]}
 
     def clear_faults(self, query, body):
-        self.server.faults.clear()
+        self.server.faults.clear(query.get("gates") != "0")
         return {}
 
     def requests(self, query, body):

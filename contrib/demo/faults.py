@@ -5,8 +5,8 @@ requests it meets and how their answers are spoilt:
 
  which   method, path (regular expression on the raw target), key (the
          bearer token), body_has (regular expression on the body; looked
-         at when the body is there), skip (let so many pass first), count (default 1,
-         -1 = always)
+         at when the body is there), skip (let so many pass first), count
+         (default 1, -1 = always)
  before  reset | close | hang: "connect", "before_body", "request",
          "head" (in the middle of it), "body" (in the middle of it)
          execute: do the work first, although the answer is lost or false
@@ -142,10 +142,11 @@ class Faults:
             self.rows.append(Fault(self.number, spec))
             return self.number
 
-    def clear(self):
+    def clear(self, gates=True):
         with self.lock:
             self.rows = []
-        self.gates.reset()
+        if gates:
+            self.gates.reset()
 
     def list(self):
         with self.lock:

@@ -356,7 +356,7 @@ def test_401_for_a_bound_key_is_repaired(client, upstream):
     wait_until(lambda: session.get(API + "/accounts").status == 200, 25,
                "the key to be repaired", every=0.2)
     ops = [o["op"] for o in upstream.ops(mark) if o["user_id"] == user_id]
-    assert ops == ["regenerate", "regenerate"]
+    assert ops.count("regenerate") == 2 and "create" not in ops
 
 
 def test_google_401_is_no_reason_to_repair(person, upstream):

@@ -51,10 +51,11 @@ def fetch(base, method, target, headers=(), body=None, timeout=30):
         pairs = headers.items() if isinstance(headers, dict) else headers
         for key, value in pairs:
             conn.putheader(key, value)
-        if body is not None and not any(
+        has_body = body is not None or method in ("POST", "PUT", "PATCH")
+        if has_body and not any(
                 k.lower() in ("content-length", "transfer-encoding")
                 for k, _ in pairs):
-            conn.putheader("Content-Length", str(len(body)))
+            conn.putheader("Content-Length", str(len(body or b"")))
         conn.endheaders(body)
         answer = conn.getresponse()
         return Answer(answer.status, answer.getheaders(), answer.read())
