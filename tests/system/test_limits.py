@@ -174,7 +174,8 @@ def test_workers_grow_and_shrink(start_gateway, upstream):
     for _ in range(3):
         streams += hold_streams(session, upstream, 4)
     assert len(streams) == 12
-    assert len(gateway.pids("worker")) >= 14
+    wait_until(lambda: len(gateway.pids("worker")) >= 14, 5,
+               "spare workers")
     for stream in streams:
         stream.leave()
     wait_until(lambda: len(gateway.pids("worker")) <= 6, 30,
