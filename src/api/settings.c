@@ -39,6 +39,21 @@ fault(struct faults *f, const char *name, const char *why)
 	buf_free(&b);
 }
 
+/* Has every row that a check looks at a value?  A faulty one was told
+ * and left out; what follows from that need not be told again. */
+static bool
+are_set(const struct settings *s, const enum setting *rows, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (settings_str(s, rows[i]) == NULL)
+			return false;
+	return true;
+}
+#define ARE_SET(s, ...)	are_set((s), (const enum setting[]){ __VA_ARGS__ }, \
+	sizeof((const enum setting[]){ __VA_ARGS__ }) / sizeof(enum setting))
+
 static void
 check_keys(const struct settings *s, struct faults *f)
 {
@@ -54,7 +69,8 @@ check_keys(const struct settings *s, struct faults *f)
 		keyring_free(&ring);
 	}
 	buf_reset(&why);
-	if (settings_str(s, SET_JWT_SECRET_KEY) != NULL) {
+	if (ARE_SET(s, SET_JWT_SECRET_KEY, SET_JWT_ALGORITHM,
+	    SET_JWT_EXPIRE_HOURS, SET_PUBLIC_BASE_URL)) {
 		jwt = app_jwt_conf(s, &why);
 		if (jwt == NULL)
 			fault(f, "JWT_SECRET_KEY", buf_str(&why));
@@ -87,6 +103,8 @@ check_urls(const struct settings *s, struct faults *f)
 	struct url_base base;
 	struct providers *providers;
 
+	if (!ARE_SET(s, SET_PLUGIN_API_BASE_URL, SET_PUBLIC_BASE_URL))
+		return;
 	if (app_upstream_conf(s, &upstream, &why) != 0)
 		fault(f, "PLUGIN_API_BASE_URL", buf_str(&why));
 	else
@@ -144,6 +162,8 @@ app_settings_load(const char *file, char *const *envp, struct settings *ret,
 
 	f.n = settings_load(settings_table, SETTING_MAX, file, envp, ret,
 	    tell, arg);
+	if (app_settings_check(ret, SETTINGS_MAX) != 0)
+		return f.n;	/* too large: it was told */
 	check_keys(ret, &f);
 	check_database(ret, &f, SET_DATABASE_URL);
 	check_database(ret, &f, SET_DATABASE_URL_WORKER);
