@@ -92,8 +92,14 @@ above_stdio(int fd)
 static int
 open_path(const char *path)
 {
-	return above_stdio(open(path, O_WRONLY | O_APPEND | O_CREAT |
-	    O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK |
+	    O_NOCTTY;
+	int fd = open(path, flags);
+
+	/* Apart from the rest: who may only append is not refused. */
+	if (fd == -1 && errno == ENOENT)
+		fd = open(path, flags | O_CREAT, 0640);
+	return above_stdio(fd);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "proc/children.h"
+#include "proc/sandbox.h"
 #include "proc/title.h"
 
 /* The user by name, or the first of the usual ones. */
@@ -154,10 +155,11 @@ child_read_settings(struct heritage *h)
 }
 
 void
-child_ready(const struct heritage *h)
+child_ready(const struct heritage *h, enum proc_role role)
 {
 	uint64_t one = 1;
 
+	sandbox_enter(role);
 	score_set_state(h->self, PROC_IDLE);
 	if (write(h->master_fd, &one, sizeof(one)) != sizeof(one))
 		log_debug("eventfd");

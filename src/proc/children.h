@@ -34,7 +34,7 @@ void	 child_enter(struct heritage *, enum proc_role,
 /* Keeper and registrar: reads the image that the master sends; the
  * caller wipes it (shm_unmap). */
 struct settings *child_read_settings(struct heritage *);
-/* The child can work: tells the master. */
-void	 child_ready(const struct heritage *);
+/* The child can work: closes the sandbox and tells the master. */
+void	 child_ready(const struct heritage *, enum proc_role);
 
 #endif

@@ -241,7 +241,7 @@ keeper_run(struct heritage *h)
 	configure(&k);
 	title_set("keeper", "");
 	tick(&k);
-	child_ready(h);
+	child_ready(h, PROC_KEEPER);
 	/* Questions may be older than this keeper, or half answered by one
 	 * that died. */
 	ask_requeue(h->scores);

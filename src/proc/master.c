@@ -26,6 +26,7 @@
 #include "proc/master.h"
 #include "proc/control.h"
 #include "proc/master_private.h"
+#include "proc/sandbox.h"
 #include "proc/signals.h"
 #include "proc/sockets.h"
 #include "proc/title.h"
@@ -311,6 +312,7 @@ master_run(const struct master_args *a)
 	signals_init_master(&m.wait_mask);
 	open_control(&m);
 	log_info("plugwayd " PLUGWAY_VERSION " starts");
+	sandbox_probe();
 	if (start_children(&m, &faults) != 0) {
 		master_signal_all(&m, PROC_ROLE_MAX, 0, SIGKILL);
 		clean_up(&m);

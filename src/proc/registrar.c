@@ -125,7 +125,7 @@ registrar_run(struct heritage *h)
 	r.settings = child_read_settings(h);
 	configure(&r);
 	title_set("registrar", "");
-	child_ready(h);
+	child_ready(h, PROC_REGISTRAR);
 	while (!signals_term) {
 		int ms;
 

@@ -61,7 +61,7 @@ worker_run(struct heritage *h)
 		.wait_mask = &wait_mask, .stop = should_stop,
 	};
 	title_set("worker", "");
-	child_ready(h);
+	child_ready(h, PROC_WORKER);
 	serve_run(&conf);
 	gateway_free(&conf.gw);
 	_exit(0);
