@@ -35,6 +35,11 @@ class Scanner:
                       if any(form in data for form in forms))
 
 
+# AddressSanitizer's shadow, which holds no data, and whose pages would
+# come into being by being read.
+SHADOW_MIN = 1 << 34
+
+
 def readable_maps(pid):
     with open("/proc/%d/maps" % pid) as file:
         for line in file:
@@ -43,7 +48,8 @@ def readable_maps(pid):
                     ("[vvar]", "[vsyscall]", "[vdso]")):
                 continue
             start, end = (int(x, 16) for x in span.split("-"))
-            yield start, end
+            if end - start < SHADOW_MIN:
+                yield start, end
 
 
 def memory_of(pid):
