@@ -89,12 +89,16 @@ crash_wish_parse(const char *text, struct crash_wish *ret)
 	const char	*colon;
 	size_t		 len;
 	int64_t		 nth = 1;
+	bool		 stop;
 
 	memset(ret, 0, sizeof(*ret));
 	if (text == NULL || *text == '\0')
 		return -1;
 	if (strncmp(text, "random:", 7) == 0)
 		return parse_random(text + 7, ret);
+	stop = strncmp(text, "stop:", 5) == 0;
+	if (stop)
+		text += 5;
 	colon = strchr(text, ':');
 	len = colon == NULL ? strlen(text) : (size_t)(colon - text);
 	if (len == 0 || len >= sizeof(ret->name))
@@ -103,6 +107,7 @@ crash_wish_parse(const char *text, struct crash_wish *ret)
 		return -1;
 	memcpy(ret->name, text, len);
 	ret->nth = (unsigned)nth;
+	ret->stop = stop;
 	return 0;
 }
 
@@ -143,7 +148,7 @@ crashpoint_pass(const char *name)
 			(void)kill(wish_pid, SIGKILL);
 	} else if (wish.nth > 0 && strcmp(wish.name, name) == 0 &&
 	    ++passes == wish.nth) {
-		(void)kill(wish_pid, SIGKILL);
+		(void)kill(wish_pid, wish.stop ? SIGSTOP : SIGKILL);
 	}
 #endif
 }

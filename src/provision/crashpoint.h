@@ -5,6 +5,7 @@
  * environment variable PLUGWAY_TEST_CRASH chooses:
  *	"name"			SIGKILL at the first pass of that point
  *	"name:n"		at the n-th pass
+ *	"stop:name:n"		SIGSTOP instead, as a host that is paused
  *	"random:0.01:seed"	at any point with this probability; the
  *				seed is mixed with the pid
  */
@@ -15,6 +16,7 @@
 #include "config.h"
 #endif
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef PLUGWAY_TESTING
@@ -31,6 +33,7 @@ void	 crashpoint_pass(const char *name);
 struct crash_wish {
 	char		 name[48];	/* "" : none, or random */
 	unsigned	 nth;		/* of a named point */
+	bool		 stop;		/* not killed, only stopped */
 	double		 probability;	/* of random, 0: not random */
 	unsigned long	 seed;
 };

@@ -17,6 +17,13 @@
 
 #define DISABLED_DELAY_MS	60000
 
+static int64_t
+disabled_delay_ms(const struct registration *r)
+{
+	return r->conf.backoff_cap_ms < DISABLED_DELAY_MS ?
+	    r->conf.backoff_cap_ms : DISABLED_DELAY_MS;
+}
+
 int
 lease_suffices(struct registration *r, const struct job *job)
 {
@@ -59,7 +66,7 @@ user_wants_account(struct registration *r, const struct job *job)
 		return job_finish(r->conf.db, job) == -1 ? -1 : 0;
 	if (!user.is_active)
 		return postpone(r, job, REASON_USER_DISABLED, "",
-		    DISABLED_DELAY_MS);
+		    disabled_delay_ms(r));
 	found = pluginkey_info(r->conf.db, job->user_id, &key);
 	if (found == -1)
 		return -1;

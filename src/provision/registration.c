@@ -72,9 +72,12 @@ set_gauge(struct registration *r, enum gauge gauge, int64_t value)
 static void
 fill_defaults(struct registration_conf *conf)
 {
-	int	 lease_ms = (int)conf->lease_s * 1000;
+	int	 lease_ms;
 
-	assert(conf->lease_s > 0 && conf->lease_s < 1000000);
+	if (conf->lease_s == 0)
+		conf->lease_s = 1;
+	assert(conf->lease_s < 1000000);
+	lease_ms = (int)conf->lease_s * 1000;
 	if (conf->total_ms == 0)
 		conf->total_ms = 30000;
 	/* A call and its bind must fit into one lease. */

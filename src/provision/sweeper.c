@@ -402,5 +402,8 @@ sweeper_run(const struct sweeper *s, bool dry_run,
 	free(run);
 	alarm_if_needed(ret);
 	CRASHPOINT("sweep-done");
+	/* Whoever wants to sweep next need not wait for our lease. */
+	if (!dry_run)
+		(void)lease_take(s->db, SWEEPER_LEASE, s->owner, 0);
 	return rc;
 }

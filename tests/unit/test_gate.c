@@ -140,23 +140,26 @@ crash_wishes(void **state)
 		unsigned	 nth;
 		double		 probability;
 		unsigned long	 seed;
+		bool		 stop;
 	} cases[] = {
-		{ NULL, -1, "", 0, 0, 0 },
-		{ "", -1, "", 0, 0, 0 },
-		{ "bind-done", 0, "bind-done", 1, 0, 0 },
-		{ "bind-done:3", 0, "bind-done", 3, 0, 0 },
-		{ "bind-done:0", -1, "", 0, 0, 0 },
-		{ "bind-done:", -1, "", 0, 0, 0 },
-		{ "bind-done:x", -1, "", 0, 0, 0 },
-		{ ":3", -1, "", 0, 0, 0 },
-		{ "random:0.01:42", 0, "", 0, 0.01, 42 },
-		{ "random:1:0", 0, "", 0, 1.0, 0 },
-		{ "random:0:1", -1, "", 0, 0, 0 },
-		{ "random:2:1", -1, "", 0, 0, 0 },
-		{ "random:nan:1", -1, "", 0, 0, 0 },
-		{ "random:0.1", -1, "", 0, 0, 0 },
-		{ "random:0.1:", -1, "", 0, 0, 0 },
-		{ "random:0.1:7x", -1, "", 0, 0, 0 },
+		{ NULL, -1, "", 0, 0, 0, false },
+		{ "", -1, "", 0, 0, 0, false },
+		{ "bind-done", 0, "bind-done", 1, 0, 0, false },
+		{ "bind-done:3", 0, "bind-done", 3, 0, 0, false },
+		{ "bind-done:0", -1, "", 0, 0, 0, false },
+		{ "bind-done:", -1, "", 0, 0, 0, false },
+		{ "bind-done:x", -1, "", 0, 0, 0, false },
+		{ ":3", -1, "", 0, 0, 0, false },
+		{ "stop:bind-done:2", 0, "bind-done", 2, 0, 0, true },
+		{ "stop:", -1, "", 0, 0, 0, false },
+		{ "random:0.01:42", 0, "", 0, 0.01, 42, false },
+		{ "random:1:0", 0, "", 0, 1.0, 0, false },
+		{ "random:0:1", -1, "", 0, 0, 0, false },
+		{ "random:2:1", -1, "", 0, 0, 0, false },
+		{ "random:nan:1", -1, "", 0, 0, 0, false },
+		{ "random:0.1", -1, "", 0, 0, 0, false },
+		{ "random:0.1:", -1, "", 0, 0, 0, false },
+		{ "random:0.1:7x", -1, "", 0, 0, 0, false },
 	};
 	struct crash_wish	 wish;
 	size_t			 i;
@@ -175,6 +178,7 @@ crash_wishes(void **state)
 		assert_int_equal((int)(wish.probability * 1000),
 		    (int)(cases[i].probability * 1000));
 		assert_int_equal(wish.seed, cases[i].seed);
+		assert_int_equal(wish.stop, cases[i].stop);
 	}
 }
 
