@@ -186,13 +186,14 @@ def test_requests_are_recorded_byte_for_byte(upstream, user):
 
 def raw_exchange(upstream, path="/api/user/me", key="x"):
     """Everything that comes back, and how it ended."""
-    with socket.create_connection(("127.0.0.1", upstream.port),
-                                  timeout=10) as sock:
-        sock.sendall(("GET %s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
-                      "%s\r\nConnection: close\r\n\r\n" % (path, key))
-                     .encode())
-        data = b""
+    data = b""
+    with socket.socket() as sock:
+        sock.settimeout(10)
         try:
+            sock.connect(("127.0.0.1", upstream.port))
+            sock.sendall(("GET %s HTTP/1.1\r\nHost: h\r\nAuthorization: "
+                          "Bearer %s\r\nConnection: close\r\n\r\n"
+                          % (path, key)).encode())
             while True:
                 piece = sock.recv(65536)
                 if not piece:

@@ -27,7 +27,8 @@ METRICS_TOKEN = "metricsCanaryToken0123456789"
 UNCLEAN = re.compile(
     rb"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|assert|"
     rb"stack smashing|buffer overflow detected|Segmentation|SIGSEGV|SIGABRT|"
-    rb"signal 6\b|signal 11\b|signal 31\b|double free|corrupted")
+    rb"double free|corrupted|child died.*(signal\"?[=:](4|6|7|8|11|31)\b|"
+    rb"exit\"?[=:][1-9])")
 
 ASAN = "detect_leaks=0:abort_on_error=1:handle_abort=0:" \
        "detect_stack_use_after_return=0"
