@@ -293,6 +293,15 @@ take_connection(struct fcgi *f)
 	return fd;
 }
 
+static void
+drop_connection(struct fcgi *f)
+{
+	f->request.keepConnection = 0;
+	f->request.detached = 1;
+	FCGX_Free(&f->request, 1);
+	f->request.ipcFd = -1;
+}
+
 /* Lets libfcgi read the parameters from the connection in ipcFd. */
 static int
 read_params(struct fcgi *f)
@@ -311,20 +320,17 @@ read_params(struct fcgi *f)
 		f->request.ipcFd = -1;
 		return -1;
 	}
+	/* libfcgi takes a connection that ends between two records for the
+	 * end of the parameters: half a request. */
+	if (FCGX_GetError(f->request.in) != 0) {
+		drop_connection(f);
+		return -1;
+	}
 	f->open = true;
 	f->body_done = f->body_bad = f->broken = false;
 	f->body_wait_ms = 0;
 	f->body_bytes = 0;
 	return 1;
-}
-
-static void
-drop_kept(struct fcgi *f)
-{
-	f->request.keepConnection = 0;
-	f->request.detached = 1;
-	FCGX_Free(&f->request, 1);
-	f->request.ipcFd = -1;
 }
 
 bool
@@ -356,7 +362,7 @@ next_kept(struct fcgi *f, const sigset_t *wait_mask, int timeout_ms)
 
 		if (recv(f->request.ipcFd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
 		    || !begins_well(f, f->request.ipcFd)) {
-			drop_kept(f);
+			drop_connection(f);
 			return 0;
 		}
 		return read_params(f);
@@ -364,7 +370,7 @@ next_kept(struct fcgi *f, const sigset_t *wait_mask, int timeout_ms)
 	fd = take_connection(f);
 	if (fd == -1)
 		return 0;
-	drop_kept(f);
+	drop_connection(f);
 	if (!begins_well(f, fd)) {
 		(void)close(fd);
 		return -1;

@@ -141,6 +141,17 @@ def test_a_broken_request_costs_a_connection(gateway, data):
     serves(gateway)
 
 
+def test_half_a_request_is_no_request(gateway):
+    """libfcgi would serve what came before the connection ended."""
+    exchange = gateway.exchange(15)
+    exchange.send(begin() + records(PARAMS, pairs(params_of(
+        "GET", "/api/health", [], None))))
+    exchange.sock.shutdown(socket.SHUT_WR)
+    assert closed(exchange, 10) < 1
+    assert exchange.inbuf == b""
+    serves(gateway)
+
+
 def test_parameters_that_never_end_are_cut(gateway):
     """A byte now and then does not hold a worker."""
     exchange = gateway.exchange(15)
