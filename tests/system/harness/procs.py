@@ -3,6 +3,7 @@ for luck.
 """
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,9 +32,16 @@ def wait_until(condition, deadline=10.0, what=None, every=0.01):
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Below the ports that outgoing connections are given, so that none
+    of those takes it before the server does."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def children_of(pid):
