@@ -7,12 +7,22 @@
  * path.  What cannot be sent as it is, is refused.  Called by exchange.c.
  */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/xmalloc.h"
 #include "net/exchange.h"
+
+static int
+close_on_exec(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)arg;
+	(void)purpose;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK :
+	    CURL_SOCKOPT_ERROR;
+}
 
 /* What is the same for all requests. */
 void
@@ -21,6 +31,7 @@ exchange_set_once(struct exchange *x, const struct httpc_conf *conf)
 	SETOPT(x, CURLOPT_ERRORBUFFER, x->error_text);
 	SETOPT(x, CURLOPT_PRIVATE, x);
 	SETOPT(x, CURLOPT_NOSIGNAL, 1L);
+	SETOPT(x, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
 	/* Never wait for a resolver's thread. */
 	SETOPT(x, CURLOPT_QUICK_EXIT, 1L);
 	SETOPT(x, CURLOPT_NOPROGRESS, 1L);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <grp.h>
@@ -127,6 +128,7 @@ child_enter(struct heritage *h, enum proc_role role,
 	log_set_process(proc_role_name(role));
 	title_set(proc_role_name(role), "starting");
 	drop_memory(h, role);
+	(void)umask(077);
 	drop_privileges(role, ids);
 	harden(h->master);
 	/* Large bodies go back to the system: without a fixed threshold

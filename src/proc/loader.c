@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -176,7 +177,7 @@ loader_load(struct strongroom *room, const char *file, bool check_db,
 	int fds[2], wstatus = -1, rc = -1;
 	pid_t pid;
 
-	if (pipe(fds) == -1)
+	if (pipe2(fds, O_CLOEXEC) == -1)
 		fatal("pipe");
 	memcpy(env, room->env, room->env_len);
 	pid = fork();

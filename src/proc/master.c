@@ -240,6 +240,25 @@ clean_up(struct master *m)
 	log_info("stopped");
 }
 
+/* The file has every secret; whoever parses requests must not read it. */
+static void
+warn_readable(const struct master *m)
+{
+	struct stat st;
+	const struct identity_ids *w = &m->ids.worker;
+	bool bad;
+
+	if (m->env_file == NULL || stat(m->env_file, &st) != 0)
+		return;
+	bad = (st.st_mode & S_IROTH) != 0;
+	if (m->ids.drop)
+		bad |= st.st_uid == w->uid || (st.st_gid == w->gid &&
+		    (st.st_mode & S_IRGRP) != 0);
+	if (bad)
+		log_warnx("%s can be read by others than its owner, or by the "
+		    "workers: give it to root, mode 0600", m->env_file);
+}
+
 static int
 set_up(struct master *m, const struct master_args *a, struct buf *faults)
 {
@@ -253,6 +272,10 @@ set_up(struct master *m, const struct master_args *a, struct buf *faults)
 	    (int)settings_int(m->room.full, SET_LISTEN_BACKLOG), faults);
 	if (m->h.listen_fd == -1)
 		return -1;
+	/* The web server is in the workers' group, not in root's. */
+	if (m->ids.drop && sockets_listen_path() != NULL &&
+	    chown(sockets_listen_path(), (uid_t)-1, m->ids.worker.gid) != 0)
+		log_warn("%s", sockets_listen_path());
 	leave_stdin();
 	title_init(a->argc, a->argv);
 	title_set("master", "");
@@ -311,6 +334,8 @@ master_run(const struct master_args *a)
 		return refuse(&faults);
 	signals_init_master(&m.wait_mask);
 	open_control(&m);
+	(void)umask(027);
+	warn_readable(&m);
 	log_info("plugwayd " PLUGWAY_VERSION " starts");
 	sandbox_probe();
 	if (start_children(&m, &faults) != 0) {

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <errmsg.h>
+#include <fcntl.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,7 @@ connect_host(struct db *db, unsigned timeout_s)
 		drop(db, false);
 		return -1;
 	}
+	(void)fcntl(mysql_get_socket(db->my), F_SETFD, FD_CLOEXEC);
 	db->proven = false;
 	db->broken = false;
 	if (db_text(db, STMT_SESSION) == -1 ||
