@@ -60,13 +60,34 @@ def test_memory_of_the_registrar_is_a_positive_control(gateway, busy):
 
 
 @needs_root
-def test_no_upstream_key_stays_in_a_worker(gateway, busy, upstream):
-    """Opened for one request, then wiped."""
-    keys = {u["user_id"]: u["api_key"].encode() for u in upstream.users()}
-    mine = {p.get(API + "/key").json()["plugin_user_id"] for p in busy}
-    wanted = {i: k for i, k in keys.items() if i in mine}
+@pytest.mark.parametrize("kind", ["management", "chat", "stream", "usage",
+                                  "failure"])
+def test_no_upstream_key_stays_in_a_worker(start_gateway, upstream, kind):
+    """Opened for one request, then wiped: looked at right after it."""
+    gateway = start_gateway(
+        PLUGWAY_WORKERS_MIN="1", PLUGWAY_WORKERS_MAX="2",
+        PLUGWAY_WORKERS_SPARE_MIN="0", PLUGWAY_STREAM_SHARE="0")
+    session = sign_in(gateway.client, name_of_mark("wipe"))
+    bound = session.get(API + "/key").json()["plugin_user_id"]
+    key = upstream.user(bound)["api_key"].encode()
+    chat = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    if kind == "management":
+        status = session.get(API + "/accounts").status
+    elif kind == "chat":
+        status = session.post(API + "/chat/completions", chat).status
+    elif kind == "usage":
+        status = session.get("/api/usage/summary").status
+    elif kind == "failure":
+        upstream.fault(path="/api/accounts", count=-1, reset="head")
+        status = session.get(API + "/accounts").status
+    else:
+        stream = session.stream(API + "/chat/completions",
+                                dict(chat, stream=True))
+        stream.rest()
+        status = stream.status
+    assert status == (502 if kind == "failure" else 200)
     for pid in gateway.pids("worker"):
-        assert in_memory(pid, wanted) == set()
+        assert in_memory(pid, {"key": key}) == set()
 
 
 @needs_root

@@ -12,6 +12,12 @@ API = "/api/plugin-api"
 CHAT = API + "/chat/completions"
 
 
+@pytest.fixture(scope="module")
+def module_env():
+    """No comments: what arrives arrives because it was sent on."""
+    return {"PLUGWAY_HEARTBEAT_S": "0", "PLUGWAY_STREAM_COMMIT_S": "0"}
+
+
 def body(text="one two three four"):
     return {"model": "m", "stream": True,
             "messages": [{"role": "user", "content": text}]}
@@ -28,7 +34,7 @@ def gated(session, upstream, text="one two three four"):
     upstream.fault(path="chat", gate=name)
     opened = []
     thread = threading.Thread(target=lambda: opened.append(
-        session.stream(CHAT, body(text))))
+        session.stream(CHAT, body(text), timeout=10)))
     thread.start()
     upstream.wait_request(mark, "/v1/chat/completions")
     upstream.gate(name)
