@@ -21,6 +21,19 @@
 #include "proc/sandbox.h"
 #include "proc/title.h"
 
+/* The largest body, answers and their parts several times over; a
+ * sanitizer's own memory has no such bound. */
+#define WORKER_DATA_MAX	(512u * 1024 * 1024)
+#if defined(__SANITIZE_ADDRESS__)
+#undef WORKER_DATA_MAX
+#define WORKER_DATA_MAX	RLIM_INFINITY
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#undef WORKER_DATA_MAX
+#define WORKER_DATA_MAX	RLIM_INFINITY
+#endif
+#endif
+
 /* The user by name, or the first of the usual ones. */
 static int
 find_user(const char *wanted, const char *const *usual,
@@ -121,6 +134,19 @@ drop_memory(struct heritage *h, enum proc_role role)
 	}
 }
 
+/*
+ * libfcgi believes any length that a peer claims for a parameter: a
+ * worker that takes so much ends, before the machine is out of memory.
+ */
+static void
+bound_memory(enum proc_role role)
+{
+	const struct rlimit most = { WORKER_DATA_MAX, WORKER_DATA_MAX };
+
+	if (role == PROC_WORKER && setrlimit(RLIMIT_DATA, &most) != 0)
+		fatal("RLIMIT_DATA");
+}
+
 void
 child_enter(struct heritage *h, enum proc_role role,
     const struct identities *ids)
@@ -131,6 +157,7 @@ child_enter(struct heritage *h, enum proc_role role,
 	(void)umask(077);
 	drop_privileges(role, ids);
 	harden(h->master);
+	bound_memory(role);
 	/* Large bodies go back to the system: without a fixed threshold
 	 * glibc raises it to the largest block ever freed. */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
