@@ -41,17 +41,17 @@ judge(const struct proxy_ctx *ctx, const struct request *request,
 		return response_problem(response,
 		    upstream_map_error(result->error), NULL);
 	}
-	upstream_map(&answer, request->arena, &verdict);
-	if (verdict.problem != PROBLEM_NONE) {
-		ret->repair = ret->repair || verdict.key_refused;
-		return call_problem(response, &verdict);
-	}
 	if (memmem(answer.body, answer.body_len, key->plain,
 	    key->len) != NULL) {
 		ret->key_echo = true;
 		call_key_echo(ctx, tenant);
 		return response_problem(response, PROBLEM_UPSTREAM_ERROR,
 		    NULL);
+	}
+	upstream_map(&answer, request->arena, &verdict);
+	if (verdict.problem != PROBLEM_NONE) {
+		ret->repair = ret->repair || verdict.key_refused;
+		return call_problem(response, &verdict);
 	}
 	if (!upstream_is_json(result->content_type) || jsonscan_text(&scan,
 	    NULL, 0, answer.body, answer.body_len) != 0)

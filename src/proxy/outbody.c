@@ -104,6 +104,10 @@ outbody_read(struct outbody *b, char *ret, size_t n)
 	size_t extra = extra_of(b);
 	ssize_t got;
 
+	if (b->left == 0) {	/* an empty body */
+		b->fault = OUTBODY_NOT_JSON;
+		return -1;
+	}
 	assert(n > extra);
 	n -= extra;
 	if (n > b->left)
