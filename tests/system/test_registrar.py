@@ -136,6 +136,28 @@ def test_stopped_for_longer_than_the_lease(world, point):
     good(world)
 
 
+@needs_crash_points
+def test_the_next_claim_shuts_out_the_one_before(world):
+    """The first goes on while the second still holds the job, and what
+    the first created was swept meanwhile."""
+    world.sign_in(1)
+    first = world.start(crash="stop:create-sealed:1", drain=True, lease_s=1)
+    wait_stopped(first)
+    second = world.start(crash="stop:create-sealed:1", drain=True,
+                         lease_s=30)
+    wait_stopped(second)
+    world.stops += 2
+    wait_until(lambda: world.sweep()["disabled"] == 1, 10, every=0.3)
+    first.kill(signal.SIGCONT)
+    wait_until(lambda: '"bind_refused"' in world.log_text(), 10)
+    assert world.bound() == {}
+    second.kill(signal.SIGCONT)
+    assert second.wait(20) == 0
+    assert first.wait(20) == 0
+    scenarios.heal(world)
+    good(world)
+
+
 def test_registrars_stopped_again_and_again(world):
     scenarios.stop_and_go(world, people=120, stops=3, lease_s=1, pause_s=2.5)
     scenarios.heal(world)
