@@ -982,6 +982,58 @@ test_arriving_body(void **state)
 	httpc_free(&h);
 }
 
+/* Notes the head, takes the body, answers. */
+static void
+play_big_body(const struct play *play, int fd)
+{
+	char in[65536];
+	size_t left = strtoul(play->says, NULL, 10);
+	ssize_t got = recv(fd, in, sizeof(in) - 1, 0);
+	char *end;
+
+	if (got <= 0)
+		return;
+	in[got] = '\0';
+	end = strstr(in, "\r\n\r\n");
+	if (end == NULL)
+		return;
+	(void)snprintf(seen->request, sizeof(seen->request), "%.*s",
+	    (int)(end - in), in);
+	left -= (size_t)(in + got - (end + 4));
+	while (left > 0 && (got = recv(fd, in, sizeof(in), 0)) > 0)
+		left -= (size_t)got;
+	seen->requests += left == 0;
+	say_str(fd, OK200 "Content-Length: 2\r\n\r\n{}");
+}
+
+/* No 100 (Continue) is waited for, however large the body. */
+static void
+test_big_body(void **state)
+{
+	static const struct play big = { .name = "big", .says = "3000000",
+	    .fn = play_big_body };
+	struct server server = start(&big);
+	struct httpc *h = new_httpc();
+	struct httpc_request req = get(&server.base);
+	struct httpc_result ret;
+	char *body = xcalloc(1, 3000000);
+
+	(void)state;
+	memset(body, 'b', 3000000);
+	req.method = "POST";
+	req.idempotent = false;
+	req.body = body;
+	req.body_len = 3000000;
+	req.first_byte_ms = req.total_ms = 5000;
+	httpc_perform(h, &req, &ret);
+	assert_int_equal(ret.error, HTTPC_DONE);
+	assert_int_equal(seen->requests, 1);
+	assert_null(strcasestr(seen->request, "expect"));
+	free(body);
+	stop(&server);
+	httpc_free(&h);
+}
+
 /* Watching begins when the body is through. */
 static void
 test_late_watch(void **state)
@@ -1173,6 +1225,33 @@ count_body(void *arg, const char *bytes, size_t n)
 	return 0;
 }
 
+/* A body without a declared length is counted. */
+static void
+test_counted(void **state)
+{
+	static const struct play full = { .name = "full", .says =
+	    OK200 "\r\nabc", .then_close = true };
+	struct server server = start(&full);
+	struct httpc *h = new_httpc();
+	struct httpc_request req = get(&server.base);
+	struct httpc_result ret;
+	size_t bytes = 0;
+
+	(void)state;
+	req.arg = &bytes;
+	req.on_body = count_body;
+	req.max_body = 3;
+	httpc_perform(h, &req, &ret);
+	assert_int_equal(ret.error, HTTPC_DONE);
+	assert_int_equal(bytes, 3);
+	req.max_body = 2;
+	httpc_perform(h, &req, &ret);
+	assert_int_equal(ret.error, HTTPC_TOO_LARGE);
+	assert_int_equal(bytes, 3);
+	stop(&server);
+	httpc_free(&h);
+}
+
 static void
 test_callbacks(void **state)
 {
@@ -1199,6 +1278,10 @@ test_callbacks(void **state)
 	assert_int_equal(ret.error, HTTPC_DONE);
 	assert_int_equal(bytes, 3);
 	assert_string_equal(ret.retry_after, "7");
+	req.max_body = 2;
+	httpc_perform(h, &req, &ret);
+	assert_int_equal(ret.error, HTTPC_TOO_LARGE);
+	assert_int_equal(bytes, 3);
 	assert_string_equal(ret.content_type, "a/b; c=d");
 	stop(&server);
 	httpc_free(&h);
@@ -1299,10 +1382,12 @@ main(void)
 		cmocka_unit_test(test_abandon),
 		cmocka_unit_test(test_ticks),
 		cmocka_unit_test(test_arriving_body),
+		cmocka_unit_test(test_big_body),
 		cmocka_unit_test(test_late_watch),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_parallel),
+		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_callbacks),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_unix_socket),

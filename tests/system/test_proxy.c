@@ -513,6 +513,8 @@ test_arriving_body(void **state)
 	body.data[body.len - 1] = ']';
 	assert_int_equal(arrive(body.data, body.len, (int64_t)body.len), 400);
 	assert_int_equal(response.problem, PROBLEM_BAD_JSON);
+	assert_int_equal(arrive("{\"a\":1", 6, 6), 400);
+	assert_int_equal(response.problem, PROBLEM_BAD_JSON);
 	assert_int_equal(arrive("[1]", 3, 3), 400);
 	assert_int_equal(arrive("", 0, 0), 400);
 	/* The client stops in the middle. */
