@@ -119,7 +119,8 @@ def test_client_leaves_a_busy_stream(session, upstream):
 
 # kind, seconds: what each server lets us know while the upstream is
 # silent, with the heartbeat of one second that fast_heartbeat sets
-BEHIND = [("nginx", 1.5), ("lighttpd", 1.5), ("apache", 3.5)]
+BEHIND = [("nginx", 1.5), ("lighttpd", 1.5), ("apache", 3.5),
+          ("apache-fcgid", 3.5)]
 
 
 @pytest.mark.parametrize("reset", [False, True])

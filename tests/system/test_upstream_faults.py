@@ -43,7 +43,8 @@ GZIP = "\x1f\x8b\x08\x00"
 
 # name, fault, status, code; count -1: a retried GET meets it again
 GET_FAULTS = [
-    ("reset at connect", {"reset": "connect"}, 502, "upstream_error"),
+    # Met while connecting or just after it.
+    ("reset at connect", {"reset": "connect"}, (502, 503), None),
     ("close at connect", {"close": "connect"}, 502, "upstream_error"),
     ("reset after request", {"reset": "request"}, 502, "upstream_error"),
     ("reset in head", {"reset": "head"}, 502, "upstream_error"),

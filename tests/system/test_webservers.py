@@ -1,10 +1,15 @@
 """The shipped configurations of the web servers."""
 import hashlib
 import json
+import os
+import shutil
+import signal
+import threading
 
 import pytest
 
-from harness.procs import name_of_mark
+from harness.procs import (alive, listeners_of, name_of_mark, title_of,
+                           wait_until)
 from harness.signin import Browser, sign_in
 from harness.webserver import Front, KINDS
 
@@ -117,3 +122,43 @@ def test_server_logs_tell_no_secret(front, gateway, visitor):
     visitor.get(API + "/accounts")
     assert gateway.scanner.find(front.logs().encode()) == []
     assert visitor.access_token not in front.logs()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Apache changes its user")
+def test_bridge_starts_one_master(start_gateway, fronts):
+    """mod_fcgid starts many programs at once; one plugwayd serves."""
+    gateway = start_gateway(ready=False)
+    gateway.socket = os.path.join(gateway.run, "fcgi.sock")
+    for path in (gateway.run, gateway.env_file):
+        shutil.chown(path, "www-data", "www-data")
+    front = fronts("apache-fcgid", gateway)
+    answers = []
+
+    def visit():
+        answers.append(front.client.get("/api/health", timeout=60))
+    threads = [threading.Thread(target=visit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    def masters():
+        return [pid for pid in listeners_of(gateway.socket)
+                if title_of(pid).startswith("plugwayd: master")]
+    first = masters()
+    try:
+        assert [a.status for a in answers] == [200] * 8
+        assert len(first) == 1
+        session = sign_in(front.client, name_of_mark("bridge"))
+        assert session.get(API + "/accounts").status == 200
+        os.kill(first[0], signal.SIGKILL)
+        wait_until(lambda: not alive(first[0]), 5, "its end")
+
+        def back():
+            return front.client.get("/api/health",
+                                    timeout=60).status == 200
+        wait_until(back, 30, "another master", every=0.2)
+    finally:
+        front.stop()
+        for pid in masters():
+            os.kill(pid, signal.SIGKILL)

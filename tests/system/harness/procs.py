@@ -156,3 +156,20 @@ def name_of_mark(prefix, counter=[0]):
     """A name that nobody else has in this run."""
     counter[0] += 1
     return "%s%d-%d" % (prefix, os.getpid(), counter[0])
+
+
+def listeners_of(path):
+    """Pids that hold the listening UNIX socket of that path."""
+    with open("/proc/net/unix") as file:
+        inodes = {"socket:[%s]" % line.split()[6] for line in file
+                  if line.rstrip().endswith(" " + path)}
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            held = {os.readlink("/proc/%s/fd/%s" % (pid, fd))
+                    for fd in os.listdir("/proc/%s/fd" % pid)}
+        except OSError:
+            continue
+        if held & inodes:
+            found.add(int(pid))
+    return found

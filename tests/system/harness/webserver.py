@@ -10,7 +10,7 @@ from .procs import Process, TOP, free_port, wait_until
 
 import socket
 
-KINDS = ("lighttpd", "nginx", "apache")
+KINDS = ("lighttpd", "nginx", "apache", "apache-fcgid")
 
 
 class Front:
@@ -55,8 +55,9 @@ class Front:
         if self.kind == "apache-fcgid":
             path = os.path.join(self.rundir, "bridge.fcgi")
             with open(path, "w") as file:
-                file.write("#!/bin/sh\nexec %s --bridge --env %s\n" % (
-                    DAEMON, self.gateway.env_file))
+                file.write("#!/bin/sh\nexec %s --bridge --listen unix:%s "
+                           "--env %s\n" % (DAEMON, self.gateway.socket,
+                                           self.gateway.env_file))
             os.chmod(path, 0o755)
 
     def argv(self):
