@@ -2,7 +2,7 @@
 -- statements of src/store/stmts.c need, column by column.  A test takes
 -- each of these rights away in turn and sees a statement fail.
 --
--- A template for the operator, run after the tables exist:
+-- A template for the operator, run after each migration:
 --
 --	plugwayctl migrate
 --	mariadb plugway < grants.sql
@@ -112,7 +112,8 @@ GRANT SELECT (expires_at),
 GRANT SELECT (deleted_at)
 	ON orphans TO 'plugway_keeper'@'localhost';
 GRANT SELECT (id, user_id, api_key, plugin_user_id, is_active,
-	    key_gen, bind_mac, created_at, updated_at, last_used_at),
+	    key_gen, bind_mac, key_id, created_at, updated_at,
+	    last_used_at),
 	UPDATE (last_used_at)
 	ON plugin_api_keys TO 'plugway_keeper'@'localhost';
 GRANT SELECT (expires_at),
@@ -161,11 +162,12 @@ GRANT SELECT (plugin_user_id, marker, first_seen_at, last_seen_at,
 	DELETE
 	ON orphans TO 'plugway_registrar'@'localhost';
 GRANT SELECT (id, user_id, api_key, plugin_user_id, is_active,
-	    key_gen, bind_mac, created_at, updated_at, last_used_at),
+	    key_gen, bind_mac, key_id, created_at, updated_at,
+	    last_used_at),
 	INSERT (user_id, api_key, plugin_user_id, key_gen, bind_mac,
-	    created_at, updated_at, changed_at),
+	    key_id, created_at, updated_at, changed_at),
 	UPDATE (api_key, plugin_user_id, is_active, key_gen, bind_mac,
-	    updated_at, changed_at),
+	    key_id, updated_at, changed_at),
 	DELETE
 	ON plugin_api_keys TO 'plugway_registrar'@'localhost';
 GRANT SELECT (id, job_id, state, started_at),

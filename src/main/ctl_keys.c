@@ -180,12 +180,12 @@ reseal(struct walk *w, const struct row *r, const unsigned char *plain,
 	char mac[BIND_MAC_TEXT_LEN + 1];
 	int rc = 0;
 
-	if (index == 0)
+	if (index == 0 && r->key.key_id[0] != '\0')
 		return 0;
 	if (keyring_seal(w->ring, &binding, plain, len, &token, mac) != 0)
 		return ctl_fail("a key could not be sealed");
 	switch (pluginkey_reseal(w->c->db, r->key.user_id, r->token,
-	    buf_str(&token), mac)) {
+	    buf_str(&token), mac, keyring_id(w->ring, 0))) {
 	case 1:
 		w->resealed++;
 		break;

@@ -252,7 +252,7 @@ adopt(struct ctl *c, struct admin_tools *t, const struct user *user,
 	    strlen(account.api_key), &token, mac) != 0)
 		(void)ctl_fail("the key could not be sealed");
 	else if (job_operator_adopt(c->db, user->id, upstream_id,
-	    buf_str(&token), mac) != 1)
+	    buf_str(&token), mac, keyring_id(t->ring, 0)) != 1)
 		(void)ctl_db_failed(c, "the user or the account is bound "
 		    "already");
 	else

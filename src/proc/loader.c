@@ -15,12 +15,11 @@
 #include "base/shm.h"
 #include "base/xmalloc.h"
 #include "proc/loader.h"
+#include "proc/ringcheck.h"
 #include "store/db.h"
-#include "store/pluginkeys.h"
 #include "vault/keyring.h"
 
 #define DB_TIMEOUT_MS	5000
-#define CANARY		"fernet_canary"
 #define WHY_MAX		4096
 
 extern char **environ;
@@ -68,31 +67,14 @@ tell_database(int fd, const char *url_name, const struct db_conf *conf,
 	buf_free(&b);
 }
 
-/* The key ring opens this database, or is the first to be used with it. */
 static int
-check_canary(struct db *db, const struct settings *s, struct buf *why)
+check_ring(struct db *db, const struct settings *s, struct buf *why)
 {
 	struct keyring *ring = keyring_parse(settings_str(s,
 	    SET_PLUGIN_API_ENCRYPTION_KEY), why);
-	struct buf token = BUF_INIT(FERNET_TOKEN_MAX);
-	int found = meta_get(db, CANARY, &token), rc = -1;
+	int rc = ring == NULL ? -1 : ringcheck(db, ring, why);
 
-	if (found < 0)
-		buf_puts(why, db_fault_text(db));
-	else if (found == 0) {
-		rc = keyring_canary_make(ring, &token);
-		if (rc == 0 && meta_put_once(db, CANARY, buf_str(&token)) < 0) {
-			buf_puts(why, db_fault_text(db));
-			rc = -1;
-		}
-	} else if (keyring_canary_check(ring, buf_str(&token)) != 0)
-		buf_puts(why, "PLUGIN_API_ENCRYPTION_KEY is not the key that "
-		    "the keys in this database are sealed with; put that key "
-		    "(back) into the list");
-	else
-		rc = 0;
 	keyring_free(&ring);
-	buf_free(&token);
 	return rc;
 }
 
@@ -114,7 +96,7 @@ check_role(const struct settings *s, unsigned role, enum db_role db_role,
 		faults++;
 	} else if (db_role == DB_KEEPER &&
 	    (db_check_schema(db, &why) != 0 ||
-	    check_canary(db, s, &why) != 0)) {
+	    check_ring(db, s, &why) != 0)) {
 		tell_database(fd, name, conf, buf_str(&why));
 		faults++;
 	}

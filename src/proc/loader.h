@@ -29,8 +29,8 @@ void	 strongroom_init(struct strongroom *);
 
 /*
  * Loads and checks; with check_db also connects to the database as each
- * role, looks at the schema and proves by the canary that the key ring
- * opens it.  0: room->full is the new image.  -1: faults has one line
+ * role, looks at the schema and proves that the key ring opens what is
+ * stored there.  0: room->full is the new image.  -1: faults has one line
  * per fault and room->full is as before.
  */
 int	 loader_load(struct strongroom *, const char *file, bool check_db,

@@ -141,6 +141,7 @@ seal_and_bind(struct registration *r, const struct job *job,
 		CRASHPOINT("create-sealed");
 		bind.token = buf_str(&token);
 		bind.mac = mac;
+		bind.key_id = keyring_id(r->conf.ring, 0);
 		ending = bind_until_decided(r, job, &bind, seen_gen);
 	}
 	if (ending == ENDED_BOUND) {

@@ -29,9 +29,9 @@ write_key(struct db *db, const struct binding *b)
 	if (b->is_rekey)
 		return pluginkey_replace(db, b->job->user_id, b->seen_gen,
 		    bind->plugin_user_id, bind->token, bind->mac,
-		    bind->key_gen);
+		    bind->key_id, bind->key_gen);
 	return pluginkey_insert(db, b->job->user_id, bind->plugin_user_id,
-	    bind->token, bind->mac, bind->key_gen) == -1 ? -1 : 1;
+	    bind->token, bind->mac, bind->key_id, bind->key_gen) == -1 ? -1 : 1;
 }
 
 static int
@@ -138,7 +138,7 @@ job_turn_into_create(struct db *db, const struct job *job)
 
 struct adoption {
 	uint64_t	 user_id;
-	const char	*plugin_user_id, *token, *mac;
+	const char	*plugin_user_id, *token, *mac, *key_id;
 };
 
 static int
@@ -150,16 +150,17 @@ adopt_body(struct db *db, void *arg)
 	    A_U64(a->user_id)) == -1)
 		return -1;
 	if (pluginkey_insert(db, a->user_id, a->plugin_user_id, a->token,
-	    a->mac, 1) == -1)
+	    a->mac, a->key_id, 1) == -1)
 		return db_fault(db) == DB_DUPLICATE ? JUDGED : -1;
 	return change_note(db, CHANGE_KEY, a->user_id);
 }
 
 int
 job_operator_adopt(struct db *db, uint64_t user_id,
-    const char *plugin_user_id, const char *token, const char *mac)
+    const char *plugin_user_id, const char *token, const char *mac,
+    const char *key_id)
 {
-	struct adoption a = { user_id, plugin_user_id, token, mac };
+	struct adoption a = { user_id, plugin_user_id, token, mac, key_id };
 	int rc = db_transaction(db, adopt_body, &a);
 
 	return rc == -1 ? -1 : rc == 0;

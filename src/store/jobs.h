@@ -81,7 +81,7 @@ int	 attempt_close(struct db *, uint64_t attempt_id, const char *state,
  * and the job is done then.
  */
 struct bind {
-	const char	*plugin_user_id, *token, *mac;
+	const char	*plugin_user_id, *token, *mac, *key_id;
 	uint32_t	 key_gen;
 	uint64_t	 attempt_id;
 };
@@ -122,7 +122,8 @@ int	 job_operator_hold(struct db *, uint64_t id);
  * none, and ends the user's job with a new fence.  1 = bound, 0 = judged
  * by a unique key, -1 */
 int	 job_operator_adopt(struct db *, uint64_t user_id,
-	    const char *plugin_user_id, const char *token, const char *mac);
+	    const char *plugin_user_id, const char *token, const char *mac,
+	    const char *key_id);
 struct job_totals {
 	uint64_t	 ready, working, done, held;
 	int64_t		 oldest_ready_s;	/* 0: none waits */

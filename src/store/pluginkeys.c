@@ -26,6 +26,7 @@ key_from_row(struct db_rows *rows, size_t at, struct pluginkey *ret)
 	ret->created_us = rows_i64(rows, at + 5);
 	ret->updated_us = rows_i64(rows, at + 6);
 	ret->last_used_us = rows_i64(rows, at + 7);
+	ret->key_id[0] = '\0';
 }
 
 int
@@ -121,29 +122,29 @@ pluginkey_note_used(struct db *db, const struct last_used *used, size_t n)
 int
 pluginkey_insert(struct db *db, uint64_t user_id,
     const char *plugin_user_id, const char *token, const char *mac,
-    uint32_t key_gen)
+    const char *key_id, uint32_t key_gen)
 {
 	return db_exec(db, STMT_KEY_INSERT, A_U64(user_id),
-	    A_STR(plugin_user_id), A_STR(token), A_STR(mac),
+	    A_STR(plugin_user_id), A_STR(token), A_STR(mac), A_STR(key_id),
 	    A_U64(key_gen)) == -1 ? -1 : 0;
 }
 
 int
 pluginkey_replace(struct db *db, uint64_t user_id, uint32_t seen_gen,
     const char *plugin_user_id, const char *token, const char *mac,
-    uint32_t new_gen)
+    const char *key_id, uint32_t new_gen)
 {
 	return db_exec(db, STMT_KEY_REPLACE, A_STR(plugin_user_id),
-	    A_STR(token), A_STR(mac), A_U64(new_gen), A_U64(user_id),
-	    A_U64(seen_gen));
+	    A_STR(token), A_STR(mac), A_STR(key_id), A_U64(new_gen),
+	    A_U64(user_id), A_U64(seen_gen));
 }
 
 int
 pluginkey_reseal(struct db *db, uint64_t user_id, const char *old_token,
-    const char *token, const char *mac)
+    const char *token, const char *mac, const char *key_id)
 {
 	return db_exec(db, STMT_KEY_RESEAL, A_STR(token), A_STR(mac),
-	    A_U64(user_id), A_STR(old_token));
+	    A_STR(key_id), A_U64(user_id), A_STR(old_token));
 }
 
 int
@@ -180,20 +181,50 @@ pluginkey_set_active(struct db *db, uint64_t user_id, bool active)
 	return rc == -1 ? -1 : rc != NO_SUCH_KEY;
 }
 
-int
-pluginkey_scan(struct db *db, uint64_t after_user_id, unsigned limit,
+static int
+scan(struct db *db, enum stmt_id id, uint64_t after_user_id, unsigned limit,
     void (*each)(void *, const struct pluginkey *, const char *,
     const char *), void *arg)
 {
 	struct db_rows rows = DB_ROWS_INIT;
 	struct pluginkey key;
-	int rc = db_select(db, &rows, STMT_KEY_SCAN, A_U64(after_user_id),
+	int rc = db_select(db, &rows, id, A_U64(after_user_id),
 	    A_U64(limit));
 
 	while (rc == 0 && rows_next(&rows)) {
 		key_from_row(&rows, 0, &key);
+		rows_str(&rows, 10, key.key_id, sizeof(key.key_id));
 		each(arg, &key, rows_text(&rows, 8), rows_text(&rows, 9));
 	}
+	return rows_end(db, &rows, rc);
+}
+
+int
+pluginkey_scan(struct db *db, uint64_t after_user_id, unsigned limit,
+    void (*each)(void *, const struct pluginkey *, const char *,
+    const char *), void *arg)
+{
+	return scan(db, STMT_KEY_SCAN, after_user_id, limit, each, arg);
+}
+
+int
+pluginkey_scan_unnamed(struct db *db, uint64_t after_user_id,
+    unsigned limit, void (*each)(void *, const struct pluginkey *,
+    const char *, const char *), void *arg)
+{
+	return scan(db, STMT_KEY_SCAN_UNNAMED, after_user_id, limit, each,
+	    arg);
+}
+
+int
+pluginkey_count_by_id(struct db *db,
+    void (*each)(void *, const char *, uint64_t), void *arg)
+{
+	struct db_rows rows = DB_ROWS_INIT;
+	int rc = db_select(db, &rows, STMT_KEY_COUNT_BY_ID);
+
+	while (rc == 0 && rows_next(&rows))
+		each(arg, rows_text(&rows, 0), rows_u64(&rows, 1));
 	return rows_end(db, &rows, rc);
 }
 

@@ -22,6 +22,9 @@ struct pluginkey {
 	bool		 is_active;
 	uint32_t	 key_gen;
 	int64_t		 created_us, updated_us, last_used_us;	/* 0: null */
+	/* Of a scan only: vault/keyring's name of the key that sealed it,
+	 * "" when it is not known. */
+	char		 key_id[9];
 };
 /* worker: 1/0/-1 */
 int	 pluginkey_info(struct db *, uint64_t user_id, struct pluginkey *ret);
@@ -50,17 +53,18 @@ int	 tenant_load(struct db *, uint64_t user_id, struct tenant_row *ret,
 struct last_used { uint64_t user_id; int64_t wall_us; };
 int	 pluginkey_note_used(struct db *, const struct last_used *, size_t n);
 
-/* registrar: inside the bind transaction (store/jobs). */
+/* registrar: inside the bind transaction (store/jobs).  key_id here and
+ * below: the name of the key that sealed the token. */
 int	 pluginkey_insert(struct db *, uint64_t user_id,
 	    const char *plugin_user_id, const char *token, const char *mac,
-	    uint32_t key_gen);
+	    const char *key_id, uint32_t key_gen);
 /* New key for a bound account; requires the generation seen. 1/0/-1 */
 int	 pluginkey_replace(struct db *, uint64_t user_id, uint32_t seen_gen,
 	    const char *plugin_user_id, const char *token, const char *mac,
-	    uint32_t new_gen);
+	    const char *key_id, uint32_t new_gen);
 /* Same key sealed anew (re-encryption); requires the old token. */
 int	 pluginkey_reseal(struct db *, uint64_t user_id, const char *old_token,
-	    const char *token, const char *mac);
+	    const char *token, const char *mac, const char *key_id);
 int	 pluginkey_delete(struct db *, uint64_t user_id);
 /* operator: revoke = is_active 0. */
 int	 pluginkey_set_active(struct db *, uint64_t user_id, bool active);
@@ -68,6 +72,14 @@ int	 pluginkey_set_active(struct db *, uint64_t user_id, bool active);
 int	 pluginkey_scan(struct db *, uint64_t after_user_id, unsigned limit,
 	    void (*each)(void *, const struct pluginkey *, const char *token,
 	    const char *mac), void *);
+/* keeper: how many keys in use each key of a ring has sealed; key_id ""
+ * for those that do not say. */
+int	 pluginkey_count_by_id(struct db *,
+	    void (*each)(void *, const char *key_id, uint64_t n), void *);
+/* keeper: as pluginkey_scan, only keys in use that do not say. */
+int	 pluginkey_scan_unnamed(struct db *, uint64_t after_user_id,
+	    unsigned limit, void (*each)(void *, const struct pluginkey *,
+	    const char *token, const char *mac), void *);
 /* registrar: is this upstream id bound now?  Reads the writer. 1/0/-1 */
 int	 pluginkey_is_bound(struct db *, const char *plugin_user_id);
 

@@ -163,23 +163,31 @@ const struct stmt stmts[STMT_MAX] = {
 	FROM_US ")" },
 [STMT_KEY_INSERT] = { "key_insert", R,
 	"INSERT INTO plugin_api_keys (user_id,plugin_user_id,api_key,"
-	"bind_mac,key_gen,created_at,updated_at,changed_at)"
-	" VALUES (?,?,?,?,?," NOW "," NOW "," NOW ")" },
+	"bind_mac,key_id,key_gen,created_at,updated_at,changed_at)"
+	" VALUES (?,?,?,?,?,?," NOW "," NOW "," NOW ")" },
 [STMT_KEY_REPLACE] = { "key_replace", R,
 	"UPDATE plugin_api_keys SET plugin_user_id=?,api_key=?,"
-	"bind_mac=?,key_gen=?,is_active=1,updated_at=" NOW
+	"bind_mac=?,key_id=?,key_gen=?,is_active=1,updated_at=" NOW
 	",changed_at=" NOW " WHERE user_id=? AND key_gen=?" },
 [STMT_KEY_RESEAL] = { "key_reseal", R,
-	"UPDATE plugin_api_keys SET api_key=?,bind_mac=?,updated_at=" NOW
-	" WHERE user_id=? AND api_key=?" },
+	"UPDATE plugin_api_keys SET api_key=?,bind_mac=?,key_id=?,"
+	"updated_at=" NOW " WHERE user_id=? AND api_key=?" },
 [STMT_KEY_DELETE] = { "key_delete", R,
 	"DELETE FROM plugin_api_keys WHERE user_id=?" },
 [STMT_KEY_SET_ACTIVE] = { "key_set_active", OPER,
 	"UPDATE plugin_api_keys SET is_active=?,updated_at=" NOW
 	",changed_at=" NOW " WHERE user_id=?" },
 [STMT_KEY_SCAN] = { "key_scan", R,
-	"SELECT " KEY_COLS ",k.api_key,k.bind_mac FROM plugin_api_keys k"
-	" WHERE k.user_id>? ORDER BY k.user_id LIMIT ?" },
+	"SELECT " KEY_COLS ",k.api_key,k.bind_mac,k.key_id"
+	" FROM plugin_api_keys k WHERE k.user_id>? ORDER BY k.user_id LIMIT ?" },
+/* A revoked key is never opened again. */
+[STMT_KEY_COUNT_BY_ID] = { "key_count_by_id", K,
+	"SELECT key_id,COUNT(*) FROM plugin_api_keys WHERE is_active=1"
+	" GROUP BY key_id" },
+[STMT_KEY_SCAN_UNNAMED] = { "key_scan_unnamed", K,
+	"SELECT " KEY_COLS ",k.api_key,k.bind_mac,k.key_id"
+	" FROM plugin_api_keys k WHERE k.key_id IS NULL AND k.is_active=1"
+	" AND k.user_id>? ORDER BY k.user_id LIMIT ?" },
 [STMT_JOB_ADOPTED] = { "job_adopted", OPER,
 	"UPDATE registration_jobs SET state='done',fence=fence+1,"
 	"plugin_user_id=?," JOB_ENDED " WHERE user_id=? AND kind='create'" },

@@ -304,7 +304,7 @@ dbserver_schema(void)
 	struct buf why = BUF_INIT(1000);
 
 	if (migrate_run(db, dbserver_sql_dir(), say_nothing, NULL,
-	    &why) != 1)
+	    &why) < 1)
 		give_up(buf_str(&why));
 	db_free(&db);
 	char *grants = xasprintf("%s/grants.sql", dbserver_sql_dir());

@@ -216,7 +216,7 @@ test_user_changes(void **state)
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM"
 	    " registration_jobs WHERE kind='status'"), 0);
 	assert_int_equal(pluginkey_insert(registrar, id, "up-c1", "tok",
-	    "mac", 1), 0);
+	    "mac", "id", 1), 0);
 	assert_int_equal(user_set_active(oper, id, true), 1);
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM"
 	    " registration_jobs WHERE kind='status' AND user_id=%llu",
@@ -249,6 +249,41 @@ test_user_list(void **state)
 	assert_true(pages > 2);
 }
 
+struct count {
+	char		 text[128];
+};
+
+static void
+count_one(void *arg, const char *key_id, uint64_t n)
+{
+	struct count *c = arg;
+	size_t at = strlen(c->text);
+
+	if (strcmp(key_id, "old-id") == 0 || strcmp(key_id, "new-id") == 0)
+		(void)snprintf(c->text + at, sizeof(c->text) - at, "%s=%llu ",
+		    key_id, (unsigned long long)n);
+}
+
+static const char *
+counted(void)
+{
+	static struct count c;
+
+	c.text[0] = '\0';
+	assert_int_equal(pluginkey_count_by_id(keeper, count_one, &c), 0);
+	return c.text;
+}
+
+static void
+scan_unnamed(void *arg, const struct pluginkey *key, const char *token,
+    const char *mac)
+{
+	assert_string_equal(token, "t");
+	assert_string_equal(mac, "m");
+	assert_string_equal(key->key_id, "");
+	(*(unsigned *)arg)++;
+}
+
 static void
 scan_one(void *arg, const struct pluginkey *key, const char *token,
     const char *mac)
@@ -259,7 +294,7 @@ scan_one(void *arg, const struct pluginkey *key, const char *token,
 	    mac);
 	/* A result in hand is not hurt by what is run in between. */
 	assert_int_equal(pluginkey_reseal(registrar, key->user_id, token,
-	    "resealed", "mac3"), 1);
+	    "resealed", "mac3", "id"), 1);
 }
 
 static void
@@ -279,9 +314,9 @@ test_plugin_keys(void **state)
 	assert_int_equal(tenant_load(keeper, 999999, &row, &token), 0);
 
 	assert_int_equal(pluginkey_insert(registrar, id, "up-k1", "tok1",
-	    "mac1", 1), 0);
+	    "mac1", "old-id", 1), 0);
 	assert_int_equal(pluginkey_insert(registrar, sign_in("k2", "other",
-	    NULL), "up-k1", "tok2", "mac2", 1), -1);
+	    NULL), "up-k1", "tok2", "mac2", "id", 1), -1);
 	assert_int_equal(db_fault(registrar), DB_DUPLICATE);
 	assert_null(strstr(db_fault_text(registrar), "up-k"));
 	assert_int_equal(pluginkey_info(worker, id, &key), 1);
@@ -293,12 +328,15 @@ test_plugin_keys(void **state)
 	assert_string_equal(row.bind_mac, "mac1");
 
 	/* Only the generation seen, only the token seen. */
+	assert_string_equal(counted(), "old-id=1 ");
 	assert_int_equal(pluginkey_replace(registrar, id, 2, "up-k1", "x",
-	    "x", 3), 0);
+	    "x", "x", 3), 0);
 	assert_int_equal(pluginkey_replace(registrar, id, 1, "up-k1",
-	    "tok2", "mac2", 2), 1);
-	assert_int_equal(pluginkey_reseal(registrar, id, "tok1", "x", "x"),
-	    0);
+	    "tok2", "mac2", "new-id", 2), 1);
+	assert_string_equal(counted(), "new-id=1 ");
+	assert_string_equal(counted(), "new-id=1 ");
+	assert_int_equal(pluginkey_reseal(registrar, id, "tok1", "x", "x",
+	    "x"), 0);
 	assert_int_equal(pluginkey_scan(registrar, id - 1, 1, scan_one,
 	    seen), 0);
 	assert_string_equal(seen, "up-k1 tok2 mac2");
@@ -321,14 +359,18 @@ test_plugin_keys(void **state)
 
 	assert_int_equal(pluginkey_is_bound(registrar, "up-k1"), 1);
 	assert_int_equal(pluginkey_is_bound(registrar, "UP-K1"), 0);
+	dbserver_sql("UPDATE plugin_api_keys SET key_id='new-id' WHERE"
+	    " user_id=%llu", (unsigned long long)id);
+	assert_string_equal(counted(), "new-id=1 ");
 	assert_int_equal(pluginkey_set_active(oper, id, false), 1);
+	assert_string_equal(counted(), "");
 	assert_int_equal(changes_of(CHANGE_KEY, id), 1);
 	assert_int_equal(pluginkey_set_active(oper, 999999, false), 0);
 	assert_int_equal(tenant_load(keeper, id, &row, &token), 1);
 	assert_false(row.key.is_active);
 	/* Refused until it is replaced. */
 	assert_int_equal(pluginkey_replace(registrar, id, 2, "up-k1",
-	    "tok3", "mac3", 3), 1);
+	    "tok3", "mac3", "id", 3), 1);
 	assert_int_equal(tenant_load(keeper, id, &row, &token), 1);
 	assert_true(row.key.is_active);
 	assert_int_equal(pluginkey_delete(registrar, id), 1);
@@ -342,6 +384,7 @@ test_last_used(void **state)
 	uint64_t a = sign_in("l1", "last1", NULL);
 	uint64_t b = sign_in("l2", "last2", NULL);
 	struct pluginkey key;
+	unsigned unnamed = 0;
 	const int64_t now = 1790000000123456;
 	const struct last_used used[] = {
 		{ b, now }, { a, now }, { a, now - 5 }, { 999999, now },
@@ -349,9 +392,12 @@ test_last_used(void **state)
 
 	(void)state;
 	assert_int_equal(pluginkey_insert(registrar, a, "up-l1", "t", "m",
-	    1), 0);
+	    "id", 1), 0);
 	assert_int_equal(pluginkey_insert(registrar, b, "up-l2", "t", "m",
-	    1), 0);
+	    NULL, 1), 0);
+	assert_int_equal(pluginkey_scan_unnamed(keeper, 0, 100, scan_unnamed,
+	    &unnamed), 0);
+	assert_int_equal(unnamed, 1);
 	assert_int_equal(pluginkey_note_used(keeper, used, 4), 0);
 	assert_int_equal(pluginkey_note_used(keeper, used, 0), 0);
 	assert_int_equal(pluginkey_info(worker, a, &key), 1);
@@ -670,29 +716,32 @@ test_migrations(void **state)
 	assert_int_equal(migrate(dir, "not the text that ran"), -1);
 	(void)snprintf(cmd, sizeof(cmd), "rm %s/0001*", dir);
 	assert_int_equal(system(cmd), 0);
-	write_file(dir, "0002_a.sql", "CREATE TABLE a (x INT); -- ;\n"
+	write_file(dir, "9002_a.sql", "CREATE TABLE a (x INT); -- ;\n"
 	    "INSERT INTO a VALUES (1);");
-	write_file(dir, "0003_b.sql", "INSERT INTO a VALUES (2); BROKEN;");
-	assert_int_equal(migrate(dir, "0003_b.sql, statement 2"), -1);
+	write_file(dir, "9003_b.sql", "INSERT INTO a VALUES (2); BROKEN;");
+	assert_int_equal(migrate(dir, "9003_b.sql, statement 2"), -1);
 	/* The first of them stays done, the broken one is run again. */
-	write_file(dir, "0003_b.sql", "INSERT INTO a VALUES (3)");
+	write_file(dir, "9003_b.sql", "INSERT INTO a VALUES (3)");
 	assert_int_equal(migrate(dir, NULL), 1);
 	assert_int_equal(dbserver_number("SELECT SUM(x) FROM a"), 6);
 	assert_int_equal(migrate(dir, NULL), 0);
-	write_file(dir, "0003_c.sql", "SELECT 1");
+	write_file(dir, "9003_c.sql", "SELECT 1");
 	assert_int_equal(migrate(dir, "two files"), -1);
 	/* The lease was given back each time. */
 	assert_int_equal(dbserver_number("SELECT COUNT(*) FROM schema_lease"
 	    " WHERE lease_until>UTC_TIMESTAMP(6)"), 0);
 	dbserver_sql("DROP TABLE a");
-	dbserver_sql("DELETE FROM schema_migrations WHERE version>1");
+	dbserver_sql("DELETE FROM schema_migrations WHERE version>9000");
 	(void)snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
 	assert_int_equal(system(cmd), 0);
 
-	dbserver_sql("UPDATE schema_migrations SET version=0");
+	dbserver_sql("UPDATE schema_migrations SET version=0 WHERE"
+	    " version=%d", SCHEMA_VERSION);
 	assert_int_equal(db_check_schema(worker, &why), -1);
-	assert_non_null(strstr(buf_str(&why), "needs 1"));
-	dbserver_sql("UPDATE schema_migrations SET version=1");
+	(void)snprintf(cmd, sizeof(cmd), "needs %d", SCHEMA_VERSION);
+	assert_non_null(strstr(buf_str(&why), cmd));
+	dbserver_sql("UPDATE schema_migrations SET version=%d WHERE"
+	    " version=0", SCHEMA_VERSION);
 	buf_free(&why);
 }
 

@@ -53,7 +53,7 @@ static struct bind
 binding(const struct job *job, const char *plugin_user_id, const char *token)
 {
 	struct bind bind = { .plugin_user_id = plugin_user_id,
-	    .token = token, .mac = "mac", .key_gen = 1 };
+	    .token = token, .mac = "mac", .key_id = "id", .key_gen = 1 };
 
 	assert_int_equal(attempt_open(registrar, job, "marker",
 	    &bind.attempt_id), 0);
@@ -268,7 +268,7 @@ test_bind(void **state)
 
 	/* A key that came otherwise: the job has nothing left to do. */
 	assert_int_equal(pluginkey_insert(registrar, id2, "up-2", "t-3",
-	    "mac", 1), 0);
+	    "mac", "id", 1), 0);
 	assert_int_equal(job_bind(registrar, &mine, &bind), 0);
 	assert_int_equal(reread(&other).state, JOB_DONE);
 	assert_int_equal(attempt_close(registrar, bind.attempt_id, "lost",
