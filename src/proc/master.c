@@ -215,6 +215,11 @@ act_on_signals(struct master *m)
 		master_log_open(m);
 		master_signal_all(m, PROC_ROLE_MAX, 0, SIGUSR1);
 	}
+	if (signals_usr2) {
+		signals_usr2 = 0;
+		if (!m->stopping)
+			master_replace(m);
+	}
 	buf_free(&faults);
 }
 
@@ -320,6 +325,8 @@ master_run(const struct master_args *a)
 		m.notify_fd = detach();
 	no_cores();
 	m.env_file = absolute(a->env_file);
+	m.program = absolute("/proc/self/exe");
+	m.listen = a->listen != NULL ? xstrdup(a->listen) : NULL;
 	m.control_fd = m.client_fd = -1;
 	m.started_ms = clock_mono_ms();
 	strongroom_init(&m.room);

@@ -41,6 +41,8 @@ struct master {
 	struct strongroom room;
 	struct identities ids;
 	const char	*env_file;
+	const char	*listen;	/* as it was given; NULL: not */
+	const char	*program;	/* the file that runs */
 	char		*control_path;
 	int		 control_fd;
 	/* Who started the daemon waits at the other end; -1: nobody. */
@@ -86,6 +88,12 @@ int	 master_configure(struct master *, struct buf *faults);
  * and everything as before. */
 int	 master_reload(struct master *, struct buf *faults);
 void	 master_log_open(struct master *);
+
+/* master_replace.c */
+
+/* Executes the program anew; returns when that is not possible, and
+ * then all is as before. */
+void	 master_replace(struct master *);
 
 /* master_control.c */
 

@@ -179,6 +179,15 @@ warn_backlog(int backlog)
 	(void)fclose(f);
 }
 
+/* The file of "unix:/path" is ours to remove. */
+static void
+own_path(const char *addr)
+{
+	if (addr != NULL && strncmp(addr, "unix:", 5) == 0 &&
+	    strlen(addr + 5) <= UNIX_PATH_MAX)
+		(void)strcpy(listen_path, addr + 5);
+}
+
 int
 sockets_listen(const char *addr, int backlog, struct buf *why)
 {
@@ -188,10 +197,12 @@ sockets_listen(const char *addr, int backlog, struct buf *why)
 		fd = fcntl(inherited, F_DUPFD_CLOEXEC, 3);
 		if (inherited != 0)
 			(void)close(inherited);
+		else if (getenv("PLUGWAYD_SOCKET_OWNED") != NULL)
+			own_path(addr);
 	} else if (addr != NULL && strncmp(addr, "unix:", 5) == 0) {
 		fd = open_unix(addr + 5, 0660, why);
 		if (fd >= 0)
-			(void)strcpy(listen_path, addr + 5);
+			own_path(addr);
 	} else if (addr != NULL)
 		fd = open_tcp(addr, why);
 	else

@@ -16,6 +16,11 @@
  * sentence in why.
  */
 int	 sockets_listen(const char *addr, int backlog, struct buf *why);
+/*
+ * In the environment: the socket handed over was opened by this program
+ * at the address given, so its file goes with it in the end.
+ */
+#define SOCKETS_OWNED	"PLUGWAYD_SOCKET_OWNED=1"
 /* Is a listening socket handed over? */
 bool	 sockets_inherited(void);
 /* The path of a UNIX socket that sockets_listen() made; NULL: none. */

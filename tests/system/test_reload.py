@@ -1,7 +1,11 @@
-"""Reloads that are refused, and generations that drain side by side."""
+"""Reloads that are refused, generations that drain side by side, and the
+program that is replaced while it runs."""
 import json
 import os
 import signal
+import threading
+
+import pytest
 
 from harness.procs import name_of_mark, wait_until
 from harness.signin import sign_in
@@ -74,3 +78,91 @@ def test_reload_while_it_stops(start_gateway, upstream):
     assert stream.rest()[-1] == b"data: [DONE]"
     wait_until(lambda: not gateway.process.alive(), 10, "the end")
     gateway.stop()
+
+
+# -- the program itself ---------------------------------------------------
+
+def hammer(gateway, stop, failed, done):
+    while not stop.is_set():
+        try:
+            if gateway.client.get("/api/health", timeout=15).status != 200:
+                failed.append("status")
+        except OSError as err:
+            failed.append(repr(err))
+        done.append(1)
+
+
+def replace(gateway):
+    """USR2, until the new program serves; the process stays."""
+    master, mark = gateway.master, gateway.log_mark()
+    old = set(gateway.pids("worker"))
+    os.kill(master, signal.SIGUSR2)
+    wait_until(lambda: "ready:" in gateway.log_since(mark), 30,
+               "the new program")
+    wait_until(lambda: set(gateway.pids("worker")) - old, 10,
+               "new workers")
+    assert gateway.master == master
+    return old
+
+
+@pytest.mark.parametrize("launcher", ["spawn", "listen"])
+def test_replaced_program_loses_nothing(start_gateway, upstream, launcher):
+    gateway = start_gateway(launcher=launcher)
+    stream, gate = open_stream(gateway.client, upstream)
+    stop, failed, done = threading.Event(), [], []
+    threads = [threading.Thread(target=hammer, args=(
+        gateway, stop, failed, done)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        replace(gateway)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and len(done) > 20
+    upstream.gate(gate, -1)
+    assert stream.rest()[-1] == b"data: [DONE]"
+    session = sign_in(gateway.client, name_of_mark("s"))
+    assert session.get(API + "/quotas/user").status == 200
+    assert {r["role"] for r in gateway.ctl_json("status")} == {
+        "master", "worker", "keeper", "registrar"}
+    wait_until(lambda: len(gateway.pids("keeper")) == 1 and
+               len(gateway.pids("registrar")) == 1, 10, "the old to go")
+    assert reload(gateway)["ok"]
+    assert gateway.stop() == 0
+    # What it opened itself goes with it, what was handed over stays.
+    assert os.path.exists(gateway.socket) == (launcher == "spawn")
+
+
+def test_replaced_program_keeps_its_secrets(start_gateway):
+    """Given by the environment they are wiped there again."""
+    gateway = start_gateway(ready=False)
+    plain = gateway.environment()
+    gateway.environment = lambda: dict(
+        plain, JWT_SECRET_KEY=gateway.env["JWT_SECRET_KEY"])
+    gateway.start()
+    token = sign_in(gateway.client, name_of_mark("s")).access_token
+    replace(gateway)
+    assert gateway.client.get("/api/auth/me", token=token).status == 200
+    with open("/proc/%d/environ" % gateway.master, "rb") as file:
+        assert b"canary" not in file.read().lower()
+    with open("/proc/%d/cmdline" % gateway.master, "rb") as file:
+        assert file.read().startswith(b"plugwayd: master")
+
+
+def test_program_that_would_not_start_is_refused(start_gateway):
+    gateway = start_gateway()
+    workers = set(gateway.pids("worker"))
+    good = gateway.env["JWT_SECRET_KEY"]
+    gateway.env["JWT_SECRET_KEY"] = "short"
+    gateway.write_env()
+    mark = gateway.log_mark()
+    os.kill(gateway.master, signal.SIGUSR2)
+    wait_until(lambda: "the running program stays" in
+               gateway.log_since(mark), 20, "the refusal")
+    assert "JWT_SECRET_KEY" in gateway.log_since(mark)
+    assert gateway.client.get("/api/health/ready").status == 200
+    assert workers & set(gateway.pids("worker"))
+    gateway.env["JWT_SECRET_KEY"] = good
+    gateway.write_env()
+    replace(gateway)
