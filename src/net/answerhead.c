@@ -45,14 +45,21 @@ status_line(struct answerhead *h, const char *line, size_t n)
 	return ANSWERHEAD_MORE;
 }
 
+/* RFC 9110 5.6.2: what a field name consists of. */
+static const bool token_chars[256] = {
+	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
+	['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+	['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
+
 static bool
 is_token(const char *s, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if ((unsigned char)s[i] <= ' ' || (unsigned char)s[i] >= 0x7f ||
-		    strchr("()<>@,;:\\\"/[]?={}", s[i]) != NULL)
+		if (!token_chars[(unsigned char)s[i]])
 			return false;
 	}
 	return n > 0;
@@ -122,14 +129,15 @@ field_encoding(struct answerhead *h, const char *value, size_t n)
 /* The fields that matter; all others are only looked at for their form. */
 static const struct field {
 	const char	*name;
+	size_t		 name_len;
 	enum answerhead_verdict (*take)(struct answerhead *, const char *,
 	    size_t);
 } fields[] = {
-	{ "content-length", field_length },
-	{ "transfer-encoding", field_transfer },
-	{ "content-type", field_type },
-	{ "retry-after", field_retry },
-	{ "content-encoding", field_encoding },
+	{ "content-length", 14, field_length },
+	{ "transfer-encoding", 17, field_transfer },
+	{ "content-type", 12, field_type },
+	{ "retry-after", 11, field_retry },
+	{ "content-encoding", 16, field_encoding },
 };
 
 static enum answerhead_verdict
@@ -149,7 +157,7 @@ field_line(struct answerhead *h, const char *line, size_t n)
 	while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (strlen(fields[i].name) == name_len &&
+		if (fields[i].name_len == name_len &&
 		    strncasecmp(fields[i].name, line, name_len) == 0)
 			return fields[i].take(h, value,
 			    (size_t)(end - value));

@@ -6,6 +6,8 @@
  * without a trace.  Called once by httpc_init(); libcurl calls the rest.
  */
 #include <malloc.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +17,28 @@
 #include "base/secret.h"
 #include "net/curlmem.h"
 
+/* What grows is mostly a head: room for all of it at once leaves fewer
+ * blocks to wipe. */
+#define FIRST_SIZE	512
+
+/* The receive buffer, told by its size. */
+static bool
+is_receive_buffer(size_t size)
+{
+	return size > CURLMEM_RECEIVE_SIZE &&
+	    size <= CURLMEM_RECEIVE_SIZE + 2 * sizeof(max_align_t);
+}
+
 static void
 mem_free(void *p)
 {
+	size_t size;
+
 	if (p == NULL)
 		return;
-	wipe(p, malloc_usable_size(p));
+	size = malloc_usable_size(p);
+	if (!is_receive_buffer(size))
+		wipe(p, size);
 	free(p);
 }
 
@@ -31,10 +49,11 @@ mem_realloc(void *old, size_t size)
 	void *p;
 
 	if (old == NULL)
-		return malloc(size);
+		return malloc(size < FIRST_SIZE ? FIRST_SIZE : size);
 	old_size = malloc_usable_size(old);
 	/* Room enough, and not much too much. */
-	if (size <= old_size && size >= old_size / 2)
+	if (size <= old_size && (size >= old_size / 2 ||
+	    old_size < 2 * FIRST_SIZE))
 		return old;
 	p = malloc(size);
 	if (p == NULL)

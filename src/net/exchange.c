@@ -16,7 +16,7 @@
 #include "net/exchange.h"
 
 #define TARGET_MAX		(16 * 1024)
-#define AUTHORIZATION_MAX	4096
+#define LINES_MAX		(16 * 1024)
 
 void
 exchange_decide(struct exchange *x, enum httpc_error why, const char *text)
@@ -195,10 +195,11 @@ exchange_create(const struct httpc_conf *conf)
 	struct exchange *x = xcalloc(1, sizeof(*x));
 
 	x->easy = curl_easy_init();
-	if (x->easy == NULL)
+	x->set.url = curl_url();
+	if (x->easy == NULL || x->set.url == NULL)
 		fatalx("no memory for a libcurl handle");
 	buf_init(&x->target, TARGET_MAX);
-	buf_init(&x->authorization, AUTHORIZATION_MAX);
+	buf_init(&x->lines, LINES_MAX);
 	exchange_set_once(x, conf);
 	set_callbacks(x);
 	return x;
@@ -212,8 +213,9 @@ exchange_free(struct exchange **xp)
 	if (x == NULL)
 		return;
 	curl_easy_cleanup(x->easy);
-	buf_wipe(&x->authorization);
+	buf_wipe(&x->lines);
 	buf_free(&x->target);
+	curl_url_cleanup(x->set.url);
 	free(x->set.origin);
 	free(x->set.unix_path);
 	free(x);
@@ -280,9 +282,9 @@ exchange_end(struct exchange *x, CURLcode rc)
 		    x->error_text[0] != '\0' ? x->error_text :
 		    rc != CURLE_OK ? curl_easy_strerror(rc) :
 		    "no complete answer");
-	if (x->authorization.data != NULL)
-		wipe(x->authorization.data, x->authorization.cap);
-	buf_reset(&x->authorization);
+	if (x->lines.data != NULL)
+		wipe(x->lines.data, x->lines.cap);
+	buf_reset(&x->lines);
 	memset(x->line, 0, sizeof(x->line));
 	x->req = NULL;
 	x->ret = NULL;

@@ -39,19 +39,21 @@ struct exchange {
 	int		 fd;		/* libcurl's, while it connects */
 	bool		 connected;
 
-	/* Header lines as libcurl wants them; the list is ours, so that
-	 * no copy of the key stays in one of libcurl's. */
-	struct curl_slist line[HTTPC_LINES_MAX + 3];
-	struct buf	 authorization;
+	/* The header lines, and the list of them that libcurl wants: both
+	 * are ours, so that no copy of the key stays in one of its. */
+	struct buf	 lines;
+	struct curl_slist line[4];
+	const char	*user_agent;	/* of httpc's conf */
 	struct buf	 target;
 	char		 error_text[CURL_ERROR_SIZE];
 
 	/* What the easy handle is set to; only differences are set. */
 	struct {
 		char	*origin, *unix_path;
+		CURLU	*url;	/* of origin */
 		char	 method[16];
 		enum shape shape;
-		bool	 fresh;
+		bool	 fresh, forbid_reuse;
 	} set;
 };
 

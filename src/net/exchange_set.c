@@ -13,7 +13,12 @@
 #include <strings.h>
 
 #include "base/xmalloc.h"
+#include "net/curlmem.h"
 #include "net/exchange.h"
+
+/* From here on libcurl would ask whether the body is welcome (its own
+ * threshold is 1 MB). */
+#define EXPECT_MIN	(512 * 1024)
 
 static int
 close_on_exec(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -46,7 +51,7 @@ exchange_set_once(struct exchange *x, const struct httpc_conf *conf)
 	SETOPT(x, CURLOPT_TCP_KEEPALIVE, 1L);
 	SETOPT(x, CURLOPT_TCP_KEEPIDLE, 30L);
 	SETOPT(x, CURLOPT_TCP_KEEPINTVL, 10L);
-	SETOPT(x, CURLOPT_BUFFERSIZE, 16L * 1024);
+	SETOPT(x, CURLOPT_BUFFERSIZE, (long)CURLMEM_RECEIVE_SIZE);
 	SETOPT(x, CURLOPT_UPLOAD_BUFFERSIZE, 32L * 1024);
 	/* Our own timers are more exact; this is the net below them. */
 	SETOPT(x, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms +
@@ -55,7 +60,7 @@ exchange_set_once(struct exchange *x, const struct httpc_conf *conf)
 	 * keeps every reuse inside the limit. */
 	SETOPT(x, CURLOPT_MAXAGE_CONN, conf->keepalive_ms >= 2000 ?
 	    conf->keepalive_ms / 1000L - 1 : 1L);
-	SETOPT(x, CURLOPT_USERAGENT, conf->user_agent);
+	x->user_agent = conf->user_agent;
 	if (conf->ca_file != NULL)
 		SETOPT(x, CURLOPT_CAINFO, conf->ca_file);
 	SETOPT(x, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -74,7 +79,12 @@ set_base(struct exchange *x, const struct url_base *base)
 	if (!same(x->set.origin, base->origin)) {
 		free(x->set.origin);
 		x->set.origin = xstrdup(base->origin);
-		SETOPT(x, CURLOPT_URL, x->set.origin);
+		/* Taken apart once, not for each request. */
+		if (curl_url_set(x->set.url, CURLUPART_URL, base->origin,
+		    0) != CURLUE_OK)
+			fatalx("libcurl refuses a base URL that was checked");
+		SETOPT(x, CURLOPT_URL, NULL);
+		SETOPT(x, CURLOPT_CURLU, x->set.url);
 	}
 	if (!same(x->set.unix_path, base->unix_path)) {
 		free(x->set.unix_path);
@@ -137,7 +147,7 @@ has_control(const char *s)
 
 /* Strings that libcurl only reads; its struct is not const-clean. */
 static void
-add_line(struct exchange *x, size_t *n, const char *text)
+add_entry(struct exchange *x, size_t *n, const char *text)
 {
 	assert(*n < sizeof(x->line) / sizeof(x->line[0]));
 	x->line[*n].data = (char *)(uintptr_t)text;
@@ -147,32 +157,78 @@ add_line(struct exchange *x, size_t *n, const char *text)
 	(*n)++;
 }
 
+static bool
+is_field(const char *line, const char *name_colon)
+{
+	return strncasecmp(line, name_colon, strlen(name_colon)) == 0;
+}
+
+/* Appends "NAME VALUE", behind what is there. */
+static int
+put_line(struct buf *lines, const char *name, const char *value)
+{
+	if (has_control(value))
+		return -1;
+	if (lines->len > 0)
+		(void)buf_append(lines, "\r\n", 2);
+	(void)buf_puts(lines, name);
+	return buf_puts(lines, value);
+}
+
+/*
+ * All fields that libcurl does not have to know make one entry of its
+ * list, joined here: it compares each entry with a dozen names and
+ * prints it character by character.  Accept comes first, because libcurl
+ * would add one of its own if no entry began with it.
+ */
+static int
+join_lines(struct exchange *x, const struct httpc_request *req,
+    const char **ret_type)
+{
+	const char *const *h;
+	int pass;
+
+	*ret_type = NULL;
+	buf_reset(&x->lines);
+	for (pass = 0; pass < 2; pass++) {
+		for (h = req->headers; h != NULL && *h != NULL; h++) {
+			assert(h - req->headers < HTTPC_LINES_MAX);
+			if (is_field(*h, "Content-Type:"))
+				*ret_type = *h;
+			else if (is_field(*h, "Accept:") == (pass == 0) &&
+			    put_line(&x->lines, "", *h) != 0)
+				return -1;
+		}
+	}
+	if (*ret_type != NULL && has_control(*ret_type))
+		return -1;
+	if (put_line(&x->lines, "Host: ", req->base->host) != 0)
+		return -1;
+	/* The key comes last: the buffer does not move with it inside. */
+	if (put_line(&x->lines, "User-Agent: ", x->user_agent) != 0)
+		return -1;
+	return req->authorization == NULL ? 0 :
+	    put_line(&x->lines, "Authorization: ", req->authorization);
+}
+
 static int
 set_lines(struct exchange *x, const struct httpc_request *req)
 {
-	const char *const *h;
-	bool has_type = false;
+	bool has_body = req->body != NULL || req->read_body != NULL ||
+	    strcmp(req->method, "POST") == 0;
+	const char *type;
 	size_t n = 0;
 
-	add_line(x, &n, "Expect:");	/* never wait for a 100 */
-	for (h = req->headers; h != NULL && *h != NULL; h++) {
-		if (has_control(*h))
-			return -1;
-		if (strncasecmp(*h, "Content-Type:", 13) == 0)
-			has_type = true;
-		assert(h - req->headers < HTTPC_LINES_MAX);
-		add_line(x, &n, *h);
-	}
-	if (!has_type)
-		add_line(x, &n, "Content-Type:");	/* none by itself */
-	buf_reset(&x->authorization);
-	if (req->authorization != NULL) {
-		if (has_control(req->authorization) ||
-		    buf_puts(&x->authorization, "Authorization: ") != 0 ||
-		    buf_puts(&x->authorization, req->authorization) != 0)
-			return -1;
-		add_line(x, &n, buf_str(&x->authorization));
-	}
+	if (join_lines(x, req, &type) != 0)
+		return -1;
+	add_entry(x, &n, buf_str(&x->lines));
+	add_entry(x, &n, "Host:");	/* none by itself */
+	if (type != NULL)
+		add_entry(x, &n, type);
+	else if (has_body)
+		add_entry(x, &n, "Content-Type:");	/* none by itself */
+	if (req->read_body != NULL || req->body_len > EXPECT_MIN)
+		add_entry(x, &n, "Expect:");	/* never wait for a 100 */
 	return 0;
 }
 
@@ -208,6 +264,9 @@ exchange_set_request(struct exchange *x, const struct httpc_request *req,
 		SETOPT(x, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
 		x->set.fresh = fresh;
 	}
-	SETOPT(x, CURLOPT_FORBID_REUSE, req->fresh ? 1L : 0L);
+	if (req->fresh != x->set.forbid_reuse) {
+		SETOPT(x, CURLOPT_FORBID_REUSE, req->fresh ? 1L : 0L);
+		x->set.forbid_reuse = req->fresh;
+	}
 	return 0;
 }
