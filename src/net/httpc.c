@@ -363,7 +363,9 @@ step(struct httpc *h, size_t n, int64_t next_ms, int64_t *waited_us)
 	fds[n_fds].events = POLLIN | POLLRDHUP;
 	fds[n_fds].revents = 0;
 	before = timeout == 0 ? 0 : clock_mono_us();
-	ready = poll(fds, n_fds + 1, timeout);
+	/* At the start there is nothing yet to look at. */
+	ready = timeout == 0 && n_fds == 0 ? 0 :
+	    poll(fds, n_fds + 1, timeout);
 	if (timeout != 0)
 		*waited_us += clock_mono_us() - before;
 	if (ready > 0 && fds[n_fds].revents != 0) {
