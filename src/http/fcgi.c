@@ -290,6 +290,7 @@ take_connection(struct fcgi *f)
 		return -1;
 	set_timeout(fd, SO_RCVTIMEO, f->conf.read_ms);
 	set_timeout(fd, SO_SNDTIMEO, f->conf.write_ms);
+	f->conf.taken(f->conf.arg);
 	return fd;
 }
 
@@ -360,6 +361,7 @@ next_kept(struct fcgi *f, const sigset_t *wait_mask, int timeout_ms)
 	if (p[0].revents != 0) {
 		char c;
 
+		f->conf.taken(f->conf.arg);
 		if (recv(f->request.ipcFd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
 		    || !begins_well(f, f->request.ipcFd)) {
 			drop_connection(f);

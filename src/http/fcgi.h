@@ -33,6 +33,10 @@ struct fcgi_conf {
 	 * FCGI_BODY_RATE bytes that came. */
 	int	 body_ms;
 	int	 write_ms;		/* the client takes nothing */
+	/* Somebody connected, or a kept connection speaks: from now on
+	 * the worker is not idle. */
+	void	(*taken)(void *arg);
+	void	*arg;
 };
 #define FCGI_BODY_RATE	4096
 

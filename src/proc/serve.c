@@ -6,6 +6,7 @@
  * still send.  Whatever a request took lies in its arena and is gone
  * afterwards.
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@
 #define BODY_MS		30000
 #define DRAIN_MAX	(64u * 1024 * 1024)
 #define DRAIN_MS	10000
+#define GROWN_EVERY	64		/* requests */
+#define GROWN_MAX	(16u * 1024 * 1024)
 
 struct serve {
 	const struct serve_conf *conf;
@@ -32,7 +35,46 @@ struct serve {
 	struct dispatcher *dispatcher;
 	struct arena	*arena;
 	uint64_t	 served;
+	uint64_t	 log_dropped;	/* told to the counters */
+	unsigned	 spare_min;
 };
+
+/*
+ * Somebody is here: the worker is idle no more.  When too few others
+ * are, the master hears it now and not at its next look.
+ */
+static void
+taken(void *arg)
+{
+	const struct serve *s = arg;
+	const struct gateway *gw = s->gw;
+	unsigned count[PROC_STATE_MAX], total = 0;
+	uint64_t one = 1;
+	int i;
+
+	score_set_state(gw->self, PROC_READING);
+	scoreboard_count_states(gw->shared.scores, PROC_WORKER,
+	    gw->self->generation, count);
+	for (i = PROC_STARTING; i < PROC_STATE_MAX; i++)
+		total += count[i];
+	if (count[PROC_IDLE] + count[PROC_STARTING] < s->spare_min &&
+	    total < gw->workers_max &&
+	    write(s->conf->master_fd, &one, sizeof(one)) != sizeof(one))
+		log_debug("eventfd is full");
+}
+
+/* What a worker holds between requests is little; a large answer can
+ * leave the heap in pieces that are not given back. */
+static bool
+has_grown(const struct serve *s)
+{
+	struct mallinfo2 now;
+
+	if (s->served % GROWN_EVERY != 0)
+		return false;
+	now = mallinfo2();
+	return now.arena + now.hblkhd > GROWN_MAX;
+}
 
 static void
 observe(struct serve *s, const struct request *req,
@@ -45,6 +87,8 @@ observe(struct serve *s, const struct request *req,
 
 	if (end == NULL && res->client_gone)
 		end = "client_gone";
+	counters_add(n, CNT_LOG_DROPPED, log_dropped() - s->log_dropped);
+	s->log_dropped = log_dropped();
 	counters_answer(n, done->route, res->client_gone && !res->head_sent ?
 	    0 : res->status);
 	counters_observe(n, HISTO_REQUEST, us);
@@ -74,7 +118,6 @@ serve_one(struct serve *s)
 	memset(&req, 0, sizeof(req));
 	req.arena = s->arena;
 	req.started_us = clock_mono_us();
-	score_set_state(s->gw->self, PROC_READING);
 	response_init(&res, UPSTREAM_ANSWER_MAX);
 	parsed = request_parse(&req, fcgi_params(s->fcgi));
 	if (fcgi_params_check(s->fcgi) != 0)
@@ -98,18 +141,22 @@ void
 serve_run(const struct serve_conf *conf)
 {
 	struct gateway *gw = conf->gw;
+	struct serve s = { .conf = conf, .gw = gw,
+	    .spare_min = (unsigned)settings_int(gw->settings,
+	    SET_WORKERS_SPARE_MIN) };
 	const struct fcgi_conf fc = {
 		.listen_fd = conf->listen_fd,
 		.first_bytes_ms = FIRST_BYTES_MS, .head_ms = HEAD_MS,
 		.read_ms = READ_MS, .body_ms = BODY_MS,
 		.write_ms = (int)settings_ms(gw->settings, SET_CLIENT_STALL),
+		.taken = taken, .arg = &s,
 	};
-	struct serve s = { .conf = conf, .gw = gw };
 
 	s.arena = arena_create();
 	s.dispatcher = dispatcher_create(gw);
 	s.fcgi = fcgi_create(&fc);
-	while (s.served < conf->max_requests && !conf->stop()) {
+	while (s.served < conf->max_requests && !conf->stop() &&
+	    !has_grown(&s)) {
 		score_set_state(gw->self, PROC_IDLE);
 		switch (fcgi_next(s.fcgi, conf->wait_mask, -1)) {
 		case 1:

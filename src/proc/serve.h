@@ -13,7 +13,8 @@ struct serve_conf {
 	struct gateway	*gw;
 	int		 listen_fd;
 	int		 master_fd;	/* poked when spare workers run low */
-	uint64_t	 max_requests;	/* then the worker retires */
+	uint64_t	 max_requests;	/* then the worker retires; earlier
+					   when its heap has grown */
 	/* Signals that are blocked but while waiting for a request. */
 	const sigset_t	*wait_mask;
 	/* Called between requests: non-zero ends the loop. */

@@ -47,11 +47,21 @@ static struct fcgi *fcgi;
 static int listen_fd;
 static sigset_t none;
 
+static unsigned n_taken;
+
+static void
+taken(void *arg)
+{
+	assert_ptr_equal(arg, &n_taken);
+	n_taken++;
+}
+
 static int
 set_up(void **state)
 {
 	struct fcgi_conf conf = { .first_bytes_ms = 200, .head_ms = HEAD_MS,
-	    .read_ms = READ_MS, .body_ms = BODY_MS, .write_ms = WRITE_MS };
+	    .read_ms = READ_MS, .body_ms = BODY_MS, .write_ms = WRITE_MS,
+	    .taken = taken, .arg = &n_taken };
 
 	(void)state;
 	/* A name of the abstract kind leaves no file behind. */
@@ -327,6 +337,7 @@ static void
 kept_connections(void **state)
 {
 	int fd = dial(), other, i;
+	unsigned before = n_taken;
 	char c;
 
 	(void)state;
@@ -337,6 +348,8 @@ kept_connections(void **state)
 		fcgi_finish(fcgi, false);
 		take_answer(fd);
 		assert_true(fcgi_has_kept(fcgi));
+		/* Idle while nobody speaks. */
+		assert_int_equal(n_taken, before + (unsigned)i + 1);
 	}
 	/* An idle one gives way to a new connection. */
 	other = dial();
