@@ -184,10 +184,10 @@ add_special(scmp_filter_ctx filter)
 
 	/* abort() and the like, never another process. */
 	rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, NR(kill), 1,
-	    SCMP_A0(SCMP_CMP_EQ, self));
+	    SCMP_A0(SCMP_CMP_EQ, self, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, NR(tgkill), 1,
-		    SCMP_A0(SCMP_CMP_EQ, self));
+		    SCMP_A0(SCMP_CMP_EQ, self, 0));
 	/* getaddrinfo asks which addresses this host has. */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, NR(socket), 2,
