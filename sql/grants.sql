@@ -33,6 +33,12 @@ GRANT SELECT (id, user_id, key_hash, key_preview, name, config_type,
 	UPDATE (is_active),
 	DELETE
 	ON api_keys TO 'plugway_worker'@'localhost';
+GRANT SELECT (one, last_id, last_hash),
+	UPDATE (last_id, last_hash)
+	ON audit_head TO 'plugway_worker'@'localhost';
+GRANT INSERT (id, at, actor_kind, actor_id, action, subject,
+	    request_id, detail, prev_hash, hash)
+	ON audit_log TO 'plugway_worker'@'localhost';
 GRANT INSERT (kind, ref, noted_at)
 	ON changes TO 'plugway_worker'@'localhost';
 GRANT SELECT (provider, subject, user_id),
@@ -144,6 +150,12 @@ GRANT SELECT (id, is_active, sessions_valid_from_s)
 -- Opens accounts: writes sealed keys; reads no session and no token.
 CREATE USER IF NOT EXISTS 'plugway_registrar'@'localhost'
 	IDENTIFIED VIA mysql_native_password USING 'invalid';
+GRANT SELECT (one, last_id, last_hash),
+	UPDATE (last_id, last_hash)
+	ON audit_head TO 'plugway_registrar'@'localhost';
+GRANT INSERT (id, at, actor_kind, actor_id, action, subject,
+	    request_id, detail, prev_hash, hash)
+	ON audit_log TO 'plugway_registrar'@'localhost';
 GRANT INSERT (kind, ref, noted_at)
 	ON changes TO 'plugway_registrar'@'localhost';
 GRANT SELECT (name, owner, lease_until),

@@ -4,6 +4,7 @@
  * The bytes are never printed again: json-c is used to read single
  * values only, after jsonscan found the text to be strict JSON.
  */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +14,7 @@
 #include "base/codec.h"
 #include "base/jsonscan.h"
 #include "base/log.h"
+#include "store/audit.h"
 
 static bool
 is_json_type(const char *type)
@@ -398,9 +400,17 @@ struct db *
 call_db(struct call *c)
 {
 	struct db *db = gateway_db(c->gw);
+	char id[24] = "";
 
-	if (db == NULL)
+	if (db == NULL) {
 		(void)response_problem(c->res, PROBLEM_DATABASE, NULL);
+		return NULL;
+	}
+	/* Who signs in is known later (store/audit). */
+	if (c->who.user_id != 0)
+		(void)snprintf(id, sizeof(id), "%llu",
+		    (unsigned long long)c->who.user_id);
+	audit_context(db, "user", id, c->req->id);
 	return db;
 }
 

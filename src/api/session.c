@@ -176,10 +176,13 @@ session_handle_password(struct call *c)
 	good = password_check(password, found ? user.password_hash : NULL);
 	if (!good) {
 		counters_add(c->gw->shared.counters, CNT_SIGNIN_FAILED, 1);
+		user_note_refusal(db, found ? user.id : 0, true);
 		return response_problem(c->res, PROBLEM_BAD_PASSWORD, NULL);
 	}
-	if (!user.is_active)
+	if (!user.is_active) {
+		user_note_refusal(db, user.id, false);
 		return response_problem(c->res, PROBLEM_USER_DISABLED, NULL);
+	}
 	if (user_note_login(db, user.id) != 0)
 		return call_db_failed(c, "login");
 	return signin_answer(c, db, &user);

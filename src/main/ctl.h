@@ -52,6 +52,8 @@ ctl_verb ctl_users_list, ctl_users_show, ctl_users_disable,
 /* ctl_keys.c */
 ctl_verb ctl_keys_audit, ctl_keys_reencrypt, ctl_keys_status,
     ctl_keys_rekey, ctl_keys_revoke;
+/* ctl_audit.c */
+ctl_verb ctl_audit_list, ctl_audit_verify;
 /* ctl_registrations.c */
 ctl_verb ctl_registrations_list, ctl_registrations_show,
     ctl_registrations_retry, ctl_registrations_hold,

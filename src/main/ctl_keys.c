@@ -1,6 +1,7 @@
 /*
  * ctl_keys: stored keys and the key ring.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/xmalloc.h"
 #include "main/ctl.h"
 #include "provision/installation.h"
+#include "store/audit.h"
 #include "store/jobs.h"
 #include "store/pluginkeys.h"
 #include "vault/keyring.h"
@@ -199,6 +201,19 @@ reseal(struct walk *w, const struct row *r, const unsigned char *plain,
 	return rc;
 }
 
+/* Told even when rows are left: some were written. */
+static int
+note_reencryption(struct walk *w)
+{
+	char detail[128];
+
+	(void)snprintf(detail, sizeof(detail), "{\"key\":\"%s\","
+	    "\"resealed\":%llu,\"left\":%llu}", keyring_id(w->ring, 0),
+	    (unsigned long long)w->resealed, (unsigned long long)w->bad);
+	return audit_note_alone(w->c->db, AUDIT_KEYS_REENCRYPT, "keys",
+	    detail) == 0 ? 0 : ctl_db_failed(w->c, "audit");
+}
+
 int
 ctl_keys_reencrypt(struct ctl *c)
 {
@@ -212,6 +227,8 @@ ctl_keys_reencrypt(struct ctl *c)
 	if (rc == 0 && (keyring_canary_make(w.ring, &canary) != 0 ||
 	    meta_put(c->db, CANARY, buf_str(&canary)) != 0))
 		rc = ctl_db_failed(c, "canary");
+	if (w.resealed > 0 && note_reencryption(&w) != 0)
+		rc = 1;
 	keyring_free(&w.ring);
 	buf_free(&canary);
 	buf_free(&why);
@@ -233,7 +250,7 @@ ctl_keys_rekey(struct ctl *c)
 
 	if (ctl_user(c, 0, &user) != 0)
 		return 1;
-	queued = job_queue(c->db, user.id, JOB_REKEY, 0);
+	queued = job_operator_rekey(c->db, user.id);
 	if (queued < 0)
 		return ctl_db_failed(c, "registrations");
 	ctl_poke(c);

@@ -4,6 +4,7 @@
  * One table of verbs; each says what it needs.
  */
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/secret.h"
 #include "base/xmalloc.h"
 #include "main/ctl.h"
+#include "store/audit.h"
 #include "vault/bootkey.h"
 
 #define OUT_MAX		(256u * 1024 * 1024)
@@ -71,6 +73,10 @@ static const struct verb {
 	{ "registrations", "adopt", NEED_DB, ctl_registrations_adopt,
 	    "USER UPSTREAM_ID",
 	    "bind an existing upstream account to a user" },
+	{ "audit", "list", NEED_DB, ctl_audit_list, "[AFTER_ID]",
+	    "the last 100 entries of the audit log, or all after an id" },
+	{ "audit", "verify", NEED_DB, ctl_audit_verify, "[ID:HASH]",
+	    "whether the audit log is whole (and has the entry noted)" },
 	{ "sweep", NULL, NEED_DB, ctl_sweep, "[--dry-run]",
 	    "collect upstream accounts that were never bound" },
 	{ "purge", NULL, NEED_SETTINGS, ctl_purge, "[USER]",
@@ -137,6 +143,20 @@ find_verb(int *argc, char ***argv)
 	return NULL;
 }
 
+/* Who works here: behind sudo and su it is who logged in. */
+static const char *
+operator_name(void)
+{
+	const char *name = getenv("SUDO_USER");
+	struct passwd *pw;
+
+	if (name == NULL || *name == '\0')
+		name = getlogin();
+	if (name == NULL && (pw = getpwuid(getuid())) != NULL)
+		name = pw->pw_name;
+	return name != NULL ? name : "";
+}
+
 static int
 prepare(struct ctl *c, const struct verb *v)
 {
@@ -154,6 +174,7 @@ prepare(struct ctl *c, const struct verb *v)
 	if (c->db_conf == NULL)
 		return ctl_fail("DATABASE_URL: %s", buf_str(&why));
 	c->db = db_create(c->db_conf, DB_OPERATOR);
+	audit_context(c->db, "operator", operator_name(), NULL);
 	if (v->need == NEED_DB && db_connect(c->db, DB_TIMEOUT_MS) != 0)
 		return ctl_db_failed(c, "database");
 	return 0;

@@ -232,13 +232,14 @@ static int
 note_outcome(struct run *run, const struct chore *chore, bool gone)
 {
 	if (chore->action == SWEEP_DELETE || gone) {
-		if (orphan_note_deleted(run->s->db, chore->id) == -1)
+		if (orphan_swept(run->s->db, chore->id, chore->marker,
+		    true) == -1)
 			return -1;
 		run->totals->deleted++;
 		CRASHPOINT("sweep-delete-noted");
 		return 0;
 	}
-	if (orphan_note_disabled(run->s->db, chore->id) == -1)
+	if (orphan_swept(run->s->db, chore->id, chore->marker, false) == -1)
 		return -1;
 	run->totals->disabled++;
 	CRASHPOINT("sweep-disable-noted");

@@ -5,12 +5,14 @@
  * Disabling and deleting are told to all hosts with the change itself.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xmalloc.h"
 #include "share/apikeycache.h"
 #include "store/apikeys.h"
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/run.h"
 
@@ -53,22 +55,53 @@ apikey_from_row(struct db_rows *rows, struct apikey *ret)
 	ret->expires_us = rows_i64(rows, 8);
 }
 
-int
-apikey_create(struct db *db, struct apikey *key,
-    const unsigned char hash[APIKEY_HASH_LEN])
+static int
+note_key(struct db *db, enum audit_action action, uint64_t id,
+    const char *detail)
 {
-	struct apikey made;
+	char subject[32];
+
+	(void)snprintf(subject, sizeof(subject), "api_key:%llu",
+	    (unsigned long long)id);
+	return audit_note(db, action, subject, detail);
+}
+
+struct creation {
+	const struct apikey *key;
+	const unsigned char *hash;
+	struct apikey	 made;
+};
+
+static int
+create_body(struct db *db, void *arg)
+{
+	struct creation *c = arg;
+	const struct apikey *key = c->key;
+	char detail[64];
 
 	if (db_exec(db, STMT_APIKEY_INSERT, A_U64(key->user_id),
-	    A_BYTES(hash, APIKEY_HASH_LEN), A_STR(key->preview),
+	    A_BYTES(c->hash, APIKEY_HASH_LEN), A_STR(key->preview),
 	    A_STR(key->name[0] != '\0' ? key->name : NULL),
 	    A_STR(config_type_name(key->config_type)),
 	    A_I64(key->is_active), key->expires_us != 0 ?
 	    A_I64(key->expires_us) : A_NULL) == -1)
 		return -1;
-	if (apikey_get(db, key->user_id, db_insert_id(db), &made) != 1)
+	if (apikey_get(db, key->user_id, db_insert_id(db), &c->made) != 1)
 		return -1;
-	*key = made;
+	(void)snprintf(detail, sizeof(detail), "{\"config_type\":\"%s\"}",
+	    config_type_name(key->config_type));
+	return note_key(db, AUDIT_APIKEY_CREATE, c->made.id, detail);
+}
+
+int
+apikey_create(struct db *db, struct apikey *key,
+    const unsigned char hash[APIKEY_HASH_LEN])
+{
+	struct creation c = { .key = key, .hash = hash };
+
+	if (db_transaction(db, create_body, &c) != 0)
+		return -1;
+	*key = c.made;
 	return 0;
 }
 
@@ -151,9 +184,11 @@ set_active_body(struct db *db, void *arg)
 	if (rc <= 0)
 		return rc == 0 ? NO_SUCH_KEY : -1;
 	if (db_exec(db, STMT_APIKEY_SET_ACTIVE, A_I64(kc->active),
-	    A_U64(kc->user_id), A_U64(kc->id)) == -1)
+	    A_U64(kc->user_id), A_U64(kc->id)) == -1 ||
+	    change_note(db, CHANGE_APIKEY, slot) == -1)
 		return -1;
-	return change_note(db, CHANGE_APIKEY, slot);
+	return note_key(db, AUDIT_APIKEY_SWITCH, kc->id, kc->active ?
+	    "{\"active\":true}" : "{\"active\":false}");
 }
 
 int
@@ -178,7 +213,9 @@ delete_body(struct db *db, void *arg)
 		    A_U64(kc->id));
 	if (n <= 0)
 		return n == 0 ? NO_SUCH_KEY : -1;
-	return change_note(db, CHANGE_APIKEY, slot);
+	if (change_note(db, CHANGE_APIKEY, slot) == -1)
+		return -1;
+	return note_key(db, AUDIT_APIKEY_DELETE, kc->id, NULL);
 }
 
 int

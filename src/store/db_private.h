@@ -31,6 +31,13 @@ struct db_conf {
 	unsigned	 n_hosts;	/* 0 only with unix_socket */
 };
 
+/* Who acts (store/audit). */
+struct audit_actor {
+	const char	*kind;		/* NULL: what the role is */
+	char		 id[256];
+	char		 request_id[65];
+};
+
 struct db {
 	const struct db_conf *conf;
 	enum db_role	 role;
@@ -45,6 +52,7 @@ struct db {
 	uint64_t	 insert_id;	/* of the last statement */
 	enum db_fault	 fault;
 	unsigned	 code;		/* the server's, of the last failure */
+	struct audit_actor actor;
 	char		 text[512];
 };
 

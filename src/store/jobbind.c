@@ -6,6 +6,8 @@
  * judged against us leaves no trace, and nothing is done at the
  * upstream from here.
  */
+#include "base/buf.h"
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/jobs.h"
 #include "store/pluginkeys.h"
@@ -35,6 +37,22 @@ write_key(struct db *db, const struct binding *b)
 }
 
 static int
+note(struct db *db, enum audit_action action, uint64_t user_id,
+    uint64_t job_id, const char *plugin_user_id, uint32_t key_gen)
+{
+	struct buf detail = BUF_INIT(AUDIT_DETAIL_MAX);
+	int rc;
+
+	buf_puts(&detail, "{\"plugin_user_id\":");
+	buf_json_cstr(&detail, plugin_user_id);
+	buf_printf(&detail, ",\"key_gen\":%u,\"job\":%llu}", key_gen,
+	    (unsigned long long)job_id);
+	rc = audit_note_user(db, action, user_id, buf_str(&detail));
+	buf_free(&detail);
+	return rc;
+}
+
+static int
 bind_body(struct db *db, void *arg)
 {
 	const struct binding *b = arg;
@@ -51,9 +69,12 @@ bind_body(struct db *db, void *arg)
 	if (n == 0)
 		return FENCED_OUT;
 	if (attempt_close(db, b->bind->attempt_id, "ok", 200,
-	    b->bind->plugin_user_id) == -1)
+	    b->bind->plugin_user_id) == -1 ||
+	    change_note(db, CHANGE_KEY, b->job->user_id) == -1)
 		return -1;
-	return change_note(db, CHANGE_KEY, b->job->user_id);
+	return note(db, b->is_rekey ? AUDIT_KEY_RENEW : AUDIT_ACCOUNT_BIND,
+	    b->job->user_id, b->job->id, b->bind->plugin_user_id,
+	    b->bind->key_gen);
 }
 
 int
@@ -122,9 +143,9 @@ turn_body(struct db *db, void *arg)
 	if (n == 0)
 		n = db_exec(db, STMT_JOB_INSERT,
 		    A_STR(job_kind_name(JOB_CREATE)), A_U64(job->user_id));
-	if (n == -1)
+	if (n == -1 || change_note(db, CHANGE_KEY, job->user_id) == -1)
 		return -1;
-	return change_note(db, CHANGE_KEY, job->user_id);
+	return audit_note_user(db, AUDIT_ACCOUNT_GONE, job->user_id, NULL);
 }
 
 int
@@ -152,7 +173,10 @@ adopt_body(struct db *db, void *arg)
 	if (pluginkey_insert(db, a->user_id, a->plugin_user_id, a->token,
 	    a->mac, a->key_id, 1) == -1)
 		return db_fault(db) == DB_DUPLICATE ? JUDGED : -1;
-	return change_note(db, CHANGE_KEY, a->user_id);
+	if (change_note(db, CHANGE_KEY, a->user_id) == -1)
+		return -1;
+	return note(db, AUDIT_ACCOUNT_ADOPT, a->user_id, 0,
+	    a->plugin_user_id, 1);
 }
 
 int

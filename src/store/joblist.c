@@ -1,8 +1,10 @@
 /*
  * joblist: jobs as operators, the sweeper and the metrics see them.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/job_row.h"
 #include "store/jobs.h"
@@ -71,6 +73,7 @@ operate_body(struct db *db, void *arg)
 {
 	const struct operation *op = arg;
 	struct job job;
+	char detail[64];
 	int n;
 
 	if (op->hold)
@@ -82,7 +85,32 @@ operate_body(struct db *db, void *arg)
 		n = job_get(db, op->id, &job);
 	if (n <= 0)
 		return n == 0 ? NO_SUCH_JOB : -1;
-	return change_note(db, CHANGE_JOB, job.user_id);
+	if (change_note(db, CHANGE_JOB, job.user_id) == -1)
+		return -1;
+	(void)snprintf(detail, sizeof(detail), "{\"job\":%llu,"
+	    "\"kind\":\"%s\"}", (unsigned long long)job.id,
+	    job_kind_name(job.kind));
+	return audit_note_user(db, op->hold ? AUDIT_JOB_HOLD :
+	    AUDIT_JOB_RETRY, job.user_id, detail);
+}
+
+static int
+rekey_body(struct db *db, void *arg)
+{
+	const uint64_t *user_id = arg;
+	int n = job_queue(db, *user_id, JOB_REKEY, 0);
+
+	if (n != 1)
+		return n == 0 ? NO_SUCH_JOB : -1;
+	return audit_note_user(db, AUDIT_KEY_REKEY, *user_id, NULL);
+}
+
+int
+job_operator_rekey(struct db *db, uint64_t user_id)
+{
+	int rc = db_transaction(db, rekey_body, &user_id);
+
+	return rc == -1 ? -1 : rc == 0;
 }
 
 int

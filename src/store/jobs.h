@@ -118,6 +118,8 @@ int	 job_list(struct db *, const char *state /* NULL: all */,
 	    void (*each)(void *, const struct job *), void *);
 int	 job_operator_retry(struct db *, uint64_t id);	/* 1/0/-1 */
 int	 job_operator_hold(struct db *, uint64_t id);
+/* Queues a rekey: 1 = queued, 0 = there is one, -1. */
+int	 job_operator_rekey(struct db *, uint64_t user_id);
 /* Binds an existing upstream account (generation 1) to a user who has
  * none, and ends the user's job with a new fence.  1 = bound, 0 = judged
  * by a unique key, -1 */
@@ -151,6 +153,10 @@ int	 orphan_see(struct db *, const char *plugin_user_id,
 	    const char *marker, struct orphan *ret);	/* insert or read */
 int	 orphan_note_disabled(struct db *, const char *plugin_user_id);
 int	 orphan_note_deleted(struct db *, const char *plugin_user_id);
+/* One of both, after our own call to the upstream, with a row of the
+ * audit log. */
+int	 orphan_swept(struct db *, const char *plugin_user_id,
+	    const char *marker, bool deleted);
 int	 orphan_forget(struct db *, const char *plugin_user_id);
 int	 orphan_list(struct db *, void (*each)(void *, const struct orphan *),
 	    void *);

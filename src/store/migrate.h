@@ -10,7 +10,7 @@
 
 #include "store/db.h"
 
-#define SCHEMA_VERSION	2	/* the newest file this program needs */
+#define SCHEMA_VERSION	3	/* the newest file this program needs */
 
 /* Returns how many files ran, or -1 with why. say(arg, line) reports. */
 int	 migrate_run(struct db *, const char *sql_dir,

@@ -5,6 +5,9 @@
  * Ages are by the database's clock, so a host whose clock jumps neither
  * keeps a lease too long nor ends a quarantine early.
  */
+#include <stdio.h>
+
+#include "store/audit.h"
 #include "store/jobs.h"
 #include "store/run.h"
 
@@ -61,6 +64,41 @@ orphan_note_deleted(struct db *db, const char *plugin_user_id)
 {
 	return db_exec(db, STMT_ORPHAN_DELETED,
 	    A_STR(plugin_user_id)) == -1 ? -1 : 0;
+}
+
+struct swept {
+	const char	*plugin_user_id, *marker;
+	bool		 deleted;
+};
+
+static int
+swept_body(struct db *db, void *arg)
+{
+	const struct swept *s = arg;
+	struct buf detail = BUF_INIT(AUDIT_DETAIL_MAX);
+	char subject[128];
+	int rc = s->deleted ? orphan_note_deleted(db, s->plugin_user_id) :
+	    orphan_note_disabled(db, s->plugin_user_id);
+
+	(void)snprintf(subject, sizeof(subject), "account:%s",
+	    s->plugin_user_id);
+	buf_puts(&detail, "{\"marker\":");
+	buf_json_cstr(&detail, s->marker);
+	buf_puts(&detail, "}");
+	if (rc == 0)
+		rc = audit_note(db, s->deleted ? AUDIT_ORPHAN_DELETE :
+		    AUDIT_ORPHAN_DISABLE, subject, buf_str(&detail));
+	buf_free(&detail);
+	return rc;
+}
+
+int
+orphan_swept(struct db *db, const char *plugin_user_id, const char *marker,
+    bool deleted)
+{
+	struct swept s = { plugin_user_id, marker, deleted };
+
+	return db_transaction_again(db, swept_body, &s);
 }
 
 int

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/pluginkeys.h"
 #include "store/run.h"
@@ -169,7 +170,10 @@ set_active_body(struct db *db, void *arg)
 
 	if (n <= 0)
 		return n == 0 ? NO_SUCH_KEY : -1;
-	return change_note(db, CHANGE_KEY, a->user_id);
+	if (change_note(db, CHANGE_KEY, a->user_id) == -1)
+		return -1;
+	return audit_note_user(db, AUDIT_KEY_REVOKE, a->user_id, a->active ?
+	    "{\"active\":true}" : "{\"active\":false}");
 }
 
 int

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/db_private.h"
 #include "store/jobs.h"
@@ -94,6 +95,46 @@ find(struct db *db, const struct identity *who, struct user *ret)
 	return rows_end(db, &rows, rc);
 }
 
+/* Whose sign-in it was, and how. */
+static int
+note_success(struct db *db, const struct signin *si)
+{
+	struct buf detail = BUF_INIT(AUDIT_DETAIL_MAX);
+	int rc;
+
+	buf_puts(&detail, "{\"provider\":");
+	buf_json_cstr(&detail, si->who->provider);
+	buf_printf(&detail, ",\"new\":%s}",
+	    si->result == SIGNIN_CREATED ? "true" : "false");
+	rc = audit_note_user(db, AUDIT_SIGN_IN, si->ret->id,
+	    buf_str(&detail));
+	buf_free(&detail);
+	return rc;
+}
+
+/* Nothing was changed; that it was tried is told all the same.  A
+ * refusal stays one when that cannot be written. */
+static void
+note_refusal(struct db *db, const struct signin *si)
+{
+	static const char *const why[] = {
+		[SIGNIN_DISABLED] = "{\"why\":\"disabled\"}",
+		[SIGNIN_CLOSED] = "{\"why\":\"no_new_accounts\"}",
+		[SIGNIN_TRUST] = "{\"why\":\"trust_level\"}",
+	};
+	struct buf subject = BUF_INIT(AUDIT_DETAIL_MAX);
+
+	if (si->result == SIGNIN_DISABLED)
+		buf_printf(&subject, "user:%llu",
+		    (unsigned long long)si->ret->id);
+	else
+		buf_printf(&subject, "identity:%s:%s", si->who->provider,
+		    si->who->subject);
+	(void)audit_note_alone(db, AUDIT_SIGN_IN_REFUSED, buf_str(&subject),
+	    why[si->result]);
+	buf_free(&subject);
+}
+
 static int
 returning(struct db *db, struct signin *si)
 {
@@ -113,7 +154,7 @@ returning(struct db *db, struct signin *si)
 		return -1;
 	/* Ours from a run whose commit was of unknown outcome. */
 	si->result = id == si->made_id ? SIGNIN_CREATED : SIGNIN_OK;
-	return 0;
+	return note_success(db, si);
 }
 
 /* -1, or stop when a unique key judged. */
@@ -150,7 +191,7 @@ newcomer(struct db *db, struct signin *si)
 	if (user_by_id(db, si->made_id, si->ret) != 1)
 		return -1;
 	si->result = SIGNIN_CREATED;
-	return 0;
+	return note_success(db, si);
 }
 
 static int
@@ -188,6 +229,8 @@ user_sign_in(struct db *db, const struct identity *who,
 		    " keys refused every try");
 	if (rc == -1)
 		return -1;
+	if (rc == STOP_DECIDED)
+		note_refusal(db, &si);
 	*ret_result = si.result;
 	*ret = user;
 	return 0;

@@ -428,6 +428,23 @@ const struct stmt stmts[STMT_MAX] = {
 	" WHERE id=? AND (last_used_at IS NULL OR last_used_at<"
 	FROM_US ")" },
 
+/* audit: added to, never changed */
+[STMT_AUDIT_LOCK] = { "audit_lock", W | R,
+	"SELECT last_id,last_hash," US(NOW) " FROM audit_head WHERE one=1"
+	" FOR UPDATE" },
+[STMT_AUDIT_ADD] = { "audit_add", W | R,
+	"INSERT INTO audit_log (id,at,actor_kind,actor_id,action,subject,"
+	"request_id,detail,prev_hash,hash)"
+	" VALUES (?," FROM_US ",?,?,?,?,?,?,?,?)" },
+[STMT_AUDIT_ADVANCE] = { "audit_advance", W | R,
+	"UPDATE audit_head SET last_id=?,last_hash=? WHERE one=1" },
+[STMT_AUDIT_HEAD] = { "audit_head", OPER,
+	"SELECT last_id,last_hash FROM audit_head WHERE one=1" },
+[STMT_AUDIT_LIST] = { "audit_list", OPER,
+	"SELECT id," US("at") ",actor_kind,actor_id,action,subject,"
+	"request_id,detail,prev_hash,hash FROM audit_log WHERE id>?"
+	" ORDER BY id LIMIT ?" },
+
 /* changes */
 [STMT_CHANGE_NOTE] = { "change_note", W | R,
 	"INSERT INTO changes (kind,ref,noted_at) VALUES (?,?," NOW ")" },

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/jobs.h"
 #include "store/pluginkeys.h"
@@ -70,18 +71,44 @@ user_name_exists(struct db *db, const char *name)
 	return rows_end(db, &rows, rc);
 }
 
-int
-user_note_login(struct db *db, uint64_t id)
-{
-	return db_exec(db, STMT_USER_NOTE_LOGIN, A_U64(id)) == -1 ? -1 : 0;
-}
-
 /* What the bodies below are about. */
 struct user_change {
 	uint64_t	 id;
 	bool		 active;
 	int64_t		 valid_from_s;
+	const char	*hash;
 };
+
+static int
+note_login_body(struct db *db, void *arg)
+{
+	const struct user_change *uc = arg;
+
+	if (db_exec(db, STMT_USER_NOTE_LOGIN, A_U64(uc->id)) == -1)
+		return -1;
+	return audit_note_user(db, AUDIT_SIGN_IN, uc->id,
+	    "{\"by\":\"password\"}");
+}
+
+int
+user_note_login(struct db *db, uint64_t id)
+{
+	struct user_change uc = { .id = id };
+
+	return db_transaction(db, note_login_body, &uc);
+}
+
+void
+user_note_refusal(struct db *db, uint64_t id, bool active)
+{
+	char subject[32];
+
+	(void)snprintf(subject, sizeof(subject), "user:%llu",
+	    (unsigned long long)id);
+	(void)audit_note_alone(db, AUDIT_SIGN_IN_REFUSED, subject, active ?
+	    "{\"by\":\"password\",\"why\":\"password\"}" :
+	    "{\"by\":\"password\",\"why\":\"disabled\"}");
+}
 
 /* The refresh tokens too: they belong to the sessions. */
 static int
@@ -115,7 +142,10 @@ set_active_body(struct db *db, void *arg)
 	rc = pluginkey_info(db, uc->id, &key);
 	if (rc == 1)
 		rc = job_queue(db, uc->id, JOB_STATUS, 0);
-	return rc == -1 ? -1 : 0;
+	if (rc == -1)
+		return -1;
+	return audit_note_user(db, uc->active ? AUDIT_USER_ENABLE :
+	    AUDIT_USER_DISABLE, uc->id, NULL);
 }
 
 int
@@ -127,10 +157,25 @@ user_set_active(struct db *db, uint64_t id, bool active)
 	return rc == -1 ? -1 : rc != NO_SUCH_USER;
 }
 
+static int
+set_password_body(struct db *db, void *arg)
+{
+	const struct user_change *uc = arg;
+	int n = db_exec(db, STMT_USER_SET_PASSWORD, A_STR(uc->hash),
+	    A_U64(uc->id));
+
+	if (n <= 0)
+		return n == 0 ? NO_SUCH_USER : -1;
+	return audit_note_user(db, AUDIT_USER_SET_PASSWORD, uc->id, NULL);
+}
+
 int
 user_set_password(struct db *db, uint64_t id, const char *hash)
 {
-	return db_exec(db, STMT_USER_SET_PASSWORD, A_STR(hash), A_U64(id));
+	struct user_change uc = { .id = id, .hash = hash };
+	int rc = db_transaction_again(db, set_password_body, &uc);
+
+	return rc == -1 ? -1 : rc != NO_SUCH_USER;
 }
 
 static int
@@ -145,7 +190,9 @@ end_sessions_body(struct db *db, void *arg)
 	rc = db_select(db, &rows, STMT_USER_VALID_FROM, A_U64(uc->id));
 	if (rc == 0 && rows_next(&rows))
 		uc->valid_from_s = rows_i64(&rows, 0);
-	return rows_end(db, &rows, rc);
+	if (rows_end(db, &rows, rc) == -1)
+		return -1;
+	return audit_note_user(db, AUDIT_LOGOUT_ALL, uc->id, NULL);
 }
 
 int

@@ -59,7 +59,10 @@ int	 user_sign_in(struct db *, const struct identity *,
 int	 user_by_id(struct db *, uint64_t id, struct user *ret);
 int	 user_by_name(struct db *, const char *name, struct user *ret);
 int	 user_name_exists(struct db *, const char *name);	/* 1, 0, -1 */
+/* A sign-in by password: that it was, or that it was refused (id 0: to
+ * somebody who is not there; active: because of the password). */
 int	 user_note_login(struct db *, uint64_t id);
+void	 user_note_refusal(struct db *, uint64_t id, bool active);
 
 /* Operator.  Each change is told to all hosts (store/changes). */
 int	 user_set_active(struct db *, uint64_t id, bool active); /* 1/0/-1 */

@@ -443,9 +443,11 @@ test_killed_connection(void **state)
 	kill_connections();
 	assert_int_equal(user_by_id(db, user.id, &user), 1);
 	kill_connections();
-	assert_int_equal(user_note_login(db, user.id), -1);
+	assert_int_equal(db_exec(db, STMT_USER_NOTE_LOGIN,
+	    A_U64(user.id)), -1);
 	assert_int_equal(db_fault(db), DB_GONE);
-	assert_int_equal(user_note_login(db, user.id), 0);
+	assert_int_equal(db_exec(db, STMT_USER_NOTE_LOGIN,
+	    A_U64(user.id)), 1);
 	/* Five tries, no more. */
 	cut = (struct cut){ .user_id = user.id, .cuts = 99 };
 	assert_int_equal(db_transaction(db, cut_body, &cut), -1);
