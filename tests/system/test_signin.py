@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 
 from harness.gateway import Gateway
-from harness.hosts import parallel
+from harness.hosts import parallel, patient
 from harness.procs import name_of_mark
 from harness.signin import Browser, Session, approve, query_of, sign_in
 
@@ -85,7 +85,8 @@ def test_parallel_use_of_one_state(client, gateway, other, idp, database):
     back = begin(client, name)
     mark = idp.mark()
     clients = [gateway.client, other.client]
-    answers = parallel(100, lambda i: clients[i % 2].get(target(back)))
+    answers = parallel(100, lambda i: patient(
+        lambda: clients[i % 2].get(target(back))))
     assert sorted(a.status for a in answers) == [200] + [400] * 99
     assert {a.code for a in answers if a.status == 400} == {"invalid_state"}
     assert len(idp.requests(mark, "/oauth2/token")) == 1
@@ -97,8 +98,8 @@ def test_parallel_use_in_the_browser_flow(client, gateway, other, idp):
     cookie = "; ".join("%s=%s" % c for c in browser.cookies.items())
     mark = idp.mark()
     clients = [gateway.client, other.client]
-    answers = parallel(100, lambda i: clients[i % 2].get(
-        target(back, BROWSER), headers={"Cookie": cookie}))
+    answers = parallel(100, lambda i: patient(lambda: clients[i % 2].get(
+        target(back, BROWSER), headers={"Cookie": cookie})))
     assert sorted(a.status for a in answers) == [302] + [400] * 99
     assert sum(signed_in(a) for a in answers) == 1
     assert len(idp.requests(mark, "/oauth2/token")) == 1
@@ -488,7 +489,8 @@ def test_twenty_first_sign_ins_of_one_person(gateway, other, upstream,
     name, mark = name_of_mark("crowd"), upstream.ops_mark()
     clients = [gateway.client, other.client]
     backs = [begin(clients[i % 2], name) for i in range(20)]
-    answers = parallel(20, lambda i: clients[i % 2].get(target(backs[i])))
+    answers = parallel(20, lambda i: patient(
+        lambda: clients[i % 2].get(target(backs[i]))))
     assert [a.status for a in answers] == [200] * 20
     assert len({a.json()["user"]["id"] for a in answers}) == 1
     assert users(database, name) == 1
@@ -505,7 +507,8 @@ def test_twelve_people_of_one_name_at_once(gateway, other, idp, database):
         idp.person(person, username=name)
     clients = [gateway.client, other.client]
     backs = [begin(clients[i % 2], people[i]) for i in range(12)]
-    answers = parallel(12, lambda i: clients[i % 2].get(target(backs[i])))
+    answers = parallel(12, lambda i: patient(
+        lambda: clients[i % 2].get(target(backs[i]))))
     assert [a.status for a in answers] == [200] * 12
     found = [a.json()["user"] for a in answers]
     assert len({u["id"] for u in found}) == 12

@@ -25,6 +25,17 @@ def parallel(count, one):
     return results
 
 
+def patient(call, deadline=20.0):
+    """Asks again, as told by Retry-After, while no worker is free."""
+    end = time.monotonic() + deadline
+    answer = call()
+    while answer.status == 503 and answer.code == "overloaded" and \
+            time.monotonic() < end:
+        time.sleep(0.05)
+        answer = call()
+    return answer
+
+
 class Hosts:
     """Measures how soon a change holds on all of them."""
 
